@@ -1,0 +1,1 @@
+//! Types and rules of Hanzo KMS: no I/O, no async.

@@ -1,0 +1,1 @@
+//! Keyring, sealing, passwords and tokens: the part an outsider would audit.

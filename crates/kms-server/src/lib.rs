@@ -1,0 +1,1 @@
+//! HTTP: the API's wire shapes and the screens.

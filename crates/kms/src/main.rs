@@ -1,0 +1,2 @@
+//! Hanzo KMS.
+fn main() {}
