@@ -1,1 +1,13 @@
-//! Types and rules of Hanzo KMS: no I/O, no async.
+#![doc = include_str!("../README.md")]
+
+pub mod audit;
+pub mod entropy;
+pub mod ids;
+pub mod names;
+pub mod network;
+pub mod permission;
+pub mod reference;
+pub mod rotation;
+pub mod seal;
+pub mod secret;
+pub mod time;
