@@ -1,1 +1,9 @@
-//! Outside systems: one folder each; never sees the store.
+#![doc = include_str!("../README.md")]
+
+pub mod connector;
+pub mod declaration;
+pub mod marker;
+pub mod outcome;
+pub mod registry;
+pub mod rotator;
+pub mod transport;
