@@ -1,0 +1,19 @@
+//! Rows as the database has them. Private to this crate: functions of the areas take and return `kms-core` types and records.
+
+mod audit;
+mod connection;
+mod instance;
+mod machine_login;
+mod people;
+mod project;
+mod rotation;
+mod secret;
+
+pub(crate) use audit::*;
+pub(crate) use connection::*;
+pub(crate) use instance::*;
+pub(crate) use machine_login::*;
+pub(crate) use people::*;
+pub(crate) use project::*;
+pub(crate) use rotation::*;
+pub(crate) use secret::*;
