@@ -1,0 +1,9 @@
+//! Everything but the unit tests, in one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests fail by panicking"
+)]
