@@ -80,7 +80,8 @@ pub struct IdentityClaims {
     /// The client secret that was used, with Universal Auth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_id: Option<ClientSecretId>,
-    /// What the login method found out about the identity; an empty object for most methods.
+    /// What the login method found out about the identity; an empty object for most methods. To be kept small: a token
+    /// beyond 16 KiB is refused.
     #[serde(default)]
     pub identity_auth: serde_json::Map<String, serde_json::Value>,
     /// The identity's organization. Written twice, as `organizationId` and `orgId`: clients read one or the other.
@@ -284,5 +285,85 @@ mod organization {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OrgId, D::Error> {
         Read::deserialize(deserializer).map(|read| read.organization_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn verify(algorithm: Algorithm, claims: &Value) -> Result<Claims, TokenError> {
+        let signer = TokenSigner::new(&Zeroizing::new(KEY));
+        let token = jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(&KEY)).unwrap();
+        signer.verify(&token, Timestamp::EPOCH)
+    }
+
+    fn claims() -> Value {
+        json!({
+            "authTokenType": "mfaToken",
+            "userId": "00000000-0000-0000-0000-000000000001",
+            "tokenVersionId": "00000000-0000-0000-0000-000000000002",
+            "authMethod": "email",
+            "iat": 0,
+            "exp": 60,
+        })
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut claims = claims();
+        claims[name] = value;
+        claims
+    }
+
+    #[test]
+    fn the_right_key_with_another_algorithm_is_refused() {
+        assert!(verify(Algorithm::HS256, &claims()).is_ok());
+        for algorithm in [Algorithm::HS384, Algorithm::HS512] {
+            assert_eq!(verify(algorithm, &claims()), Err(TokenError::WrongAlgorithm));
+        }
+    }
+
+    #[test]
+    fn unknown_claims_are_ignored() {
+        let expected = verify(Algorithm::HS256, &claims());
+        for (name, value) in [
+            ("aud", json!("x")),
+            ("nbf", json!(999)),
+            ("iss", json!(5)),
+            ("later", json!({"a": [1]})),
+        ] {
+            assert_eq!(verify(Algorithm::HS256, &with(name, value)), expected);
+        }
+    }
+
+    #[test]
+    fn signed_claims_that_are_none_of_ours_are_malformed() {
+        for claims in [
+            json!({}),
+            json!([]),
+            json!("text"),
+            json!({"authTokenType": "mfaToken"}),
+            with("authTokenType", json!("somethingElse")),
+            with("authTokenType", json!("identityAccessToken")),
+            with("userId", json!("nobody")),
+            with("exp", json!(null)),
+            with("exp", json!("60")),
+            with("exp", json!(1e300)),
+        ] {
+            assert_eq!(verify(Algorithm::HS256, &claims), Err(TokenError::Malformed), "{claims}");
+        }
+    }
+
+    #[test]
+    fn times_beyond_representation_have_passed() {
+        for end in [i64::MIN, -1, 0, i64::MAX] {
+            let result = verify(Algorithm::HS256, &with("exp", json!(end)));
+            assert!(matches!(result, Err(TokenError::Expired(_))), "{end}");
+        }
     }
 }

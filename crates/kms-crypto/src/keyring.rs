@@ -56,8 +56,8 @@ pub enum KeyringError {
     /// No key opened: this is not the root key the keyring was sealed under.
     #[error("the root key does not open the keyring: it is not the one this installation was set up with")]
     WrongRootKey,
-    /// Other keys opened, or this one is malformed or listed twice: the stored row is damaged.
-    #[error("key {number} of the keyring is damaged")]
+    /// Other keys opened, but this one does not; or it is malformed, listed twice, or missing among the numbers from 1 on.
+    #[error("key {number} of the keyring is damaged or missing")]
     Damaged {
         /// The number of the damaged key.
         number: u32,
@@ -109,13 +109,14 @@ impl Keyring {
                 Err(_refused) => refused = refused.or(Some(damaged)),
             }
         }
-        let Some((_number, first)) = opened.pop_first() else {
-            return Err(refused.map_or(KeyringError::Empty, |_damaged| KeyringError::WrongRootKey));
-        };
-        match refused {
-            Some(damaged) => Err(damaged),
-            None => Ok(Self::of(first, opened.into_values())),
+        if let Some(damaged) = refused {
+            return Err(if opened.is_empty() { KeyringError::WrongRootKey } else { damaged });
         }
+        if let Some((number, _other)) = (FIRST..).zip(opened.keys()).find(|(number, key)| number != *key) {
+            return Err(KeyringError::Damaged { number });
+        }
+        let (_number, first) = opened.pop_first().ok_or(KeyringError::Empty)?;
+        Ok(Self::of(first, opened.into_values()))
     }
 
     /// This keyring with one more key, and that key sealed for the store. `root` must be the root key in use.

@@ -6,6 +6,8 @@ use std::fmt;
 
 use argon2::password_hash::phc;
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use kms_core::entropy::Entropy;
 use kms_core::secret::SecretString;
 use zeroize::Zeroizing;
@@ -113,11 +115,10 @@ impl Passwords {
         entropy.fill(&mut salt);
         let PasswordCost { memory_kib, passes, lanes } = self.cost;
         let output = digest(self.cost, password, &salt).unwrap_or_else(|| abort("hashing a password failed"));
-        let encode = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, bytes);
         PasswordHash(format!(
             "$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${}${}",
-            encode(&salt),
-            encode(output.as_slice())
+            STANDARD_NO_PAD.encode(salt),
+            STANDARD_NO_PAD.encode(output.as_slice())
         ))
     }
 

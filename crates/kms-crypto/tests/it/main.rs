@@ -7,3 +7,13 @@
     missing_docs,
     reason = "tests fail by panicking"
 )]
+
+mod access_token;
+mod golden;
+mod keyring;
+mod password;
+mod redaction;
+mod root;
+mod sealing;
+mod support;
+mod tokens;
