@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit;
 mod entity;
 mod error;
+pub mod instance;
 mod migration;
+pub mod organizations;
+pub mod projects;
 mod session;
 mod store;
 

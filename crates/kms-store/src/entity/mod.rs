@@ -2,18 +2,18 @@
 
 mod audit;
 mod connection;
-mod instance;
 mod machine_login;
 mod people;
+mod platform;
 mod project;
 mod rotation;
 mod secret;
 
 pub(crate) use audit::*;
 pub(crate) use connection::*;
-pub(crate) use instance::*;
 pub(crate) use machine_login::*;
 pub(crate) use people::*;
+pub(crate) use platform::*;
 pub(crate) use project::*;
 pub(crate) use rotation::*;
 pub(crate) use secret::*;

@@ -1,0 +1,165 @@
+//! The audit log.
+
+use kms_core::audit::AuditEntry;
+use kms_core::ids::{AuditEntryId, OrgId, ProjectId};
+use kms_core::time::Timestamp;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::entity::audit_log;
+use crate::{Session, StoreError, Tx};
+
+/// An entry as it is listed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRecord {
+    /// Its id.
+    pub id: AuditEntryId,
+    /// When.
+    pub at: Timestamp,
+    /// In which organization.
+    pub org: OrgId,
+    /// In which project.
+    pub project: Option<ProjectId>,
+    /// The actor's type.
+    pub actor_kind: String,
+    /// The actor's metadata.
+    pub actor: Value,
+    /// The event.
+    pub event: String,
+    /// The event's metadata.
+    pub metadata: Value,
+    /// Client address.
+    pub address: Option<String>,
+    /// Client's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// Kind of client.
+    pub user_agent_kind: String,
+    /// When it may be removed.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What is asked for. Every part that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// In this project.
+    pub project: Option<ProjectId>,
+    /// In this environment (slug).
+    pub environment: Option<String>,
+    /// In this folder.
+    pub secret_path: Option<String>,
+    /// About this secret.
+    pub secret_key: Option<String>,
+    /// By this type of actor.
+    pub actor_kind: Option<String>,
+    /// By this actor.
+    pub actor: Option<Uuid>,
+    /// One of these events.
+    pub events: Vec<String>,
+    /// By this kind of client.
+    pub user_agent_kind: Option<String>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    /// Entries to skip.
+    pub offset: u64,
+    /// Most entries.
+    pub limit: u64,
+}
+
+impl From<audit_log::Model> for AuditRecord {
+    fn from(row: audit_log::Model) -> Self {
+        Self {
+            id: AuditEntryId(row.id),
+            at: Timestamp::new(row.at),
+            org: OrgId(row.org_id),
+            project: row.project_id.map(ProjectId),
+            actor_kind: row.actor_kind,
+            actor: row.actor,
+            event: row.event,
+            metadata: row.metadata,
+            address: row.address,
+            user_agent: row.user_agent,
+            user_agent_kind: row.user_agent_kind,
+            expires_at: row.expires_at.map(Timestamp::new),
+        }
+    }
+}
+
+fn row(entry: &AuditEntry) -> audit_log::ActiveModel {
+    let text = |name: &str| entry.metadata.get(name).and_then(Value::as_str).map(str::to_owned);
+    audit_log::ActiveModel {
+        id: Set(entry.id.0),
+        at: Set(entry.at.utc()),
+        org_id: Set(entry.org.0),
+        project_id: Set(entry.project.map(|id| id.0)),
+        actor_kind: Set(entry.actor.kind().to_owned()),
+        actor_id: Set(entry.actor.id()),
+        actor: Set(entry.actor.metadata()),
+        event: Set(entry.event.to_owned()),
+        metadata: Set(entry.metadata.clone()),
+        address: Set(entry.origin.address.map(|address| address.to_string())),
+        user_agent: Set(entry.origin.user_agent.clone()),
+        user_agent_kind: Set(entry.origin.user_agent_kind().to_owned()),
+        environment: Set(text("environment")),
+        secret_path: Set(text("secretPath")),
+        secret_key: Set(text("secretKey")),
+        expires_at: Set(None),
+    }
+}
+
+impl Session {
+    /// Entries of the organization that satisfy the filter, newest first.
+    pub async fn list_audit(&self, org: OrgId, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        use audit_log::Column;
+        let mut query = audit_log::Entity::find().filter(Column::OrgId.eq(org.0));
+        if let Some(project) = filter.project {
+            query = query.filter(Column::ProjectId.eq(project.0));
+        }
+        for (column, value) in [
+            (Column::Environment, &filter.environment),
+            (Column::SecretPath, &filter.secret_path),
+            (Column::SecretKey, &filter.secret_key),
+            (Column::ActorKind, &filter.actor_kind),
+            (Column::UserAgentKind, &filter.user_agent_kind),
+        ] {
+            if let Some(value) = value {
+                query = query.filter(column.eq(value.as_str()));
+            }
+        }
+        if let Some(actor) = filter.actor {
+            query = query.filter(Column::ActorId.eq(actor));
+        }
+        if !filter.events.is_empty() {
+            query = query.filter(Column::Event.is_in(filter.events.iter().map(String::as_str)));
+        }
+        if let Some(from) = filter.from {
+            query = query.filter(Column::At.gte(from.utc()));
+        }
+        if let Some(until) = filter.until {
+            query = query.filter(Column::At.lt(until.utc()));
+        }
+        let rows = query
+            .order_by_desc(Column::At)
+            .order_by_desc(Column::Id)
+            .offset(filter.offset)
+            .limit(filter.limit)
+            .all(self)
+            .await?;
+        Ok(rows.into_iter().map(AuditRecord::from).collect())
+    }
+}
+
+impl Tx {
+    /// Appends entries.
+    pub async fn insert_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        // Both engines limit the parameters of a statement (SQLite: 32,766).
+        for part in entries.chunks(500) {
+            audit_log::Entity::insert_many(part.iter().map(row))
+                .exec_without_returning(&**self)
+                .await?;
+        }
+        Ok(())
+    }
+}
