@@ -1,1 +1,175 @@
-//! Use cases: who may do what, in which transaction, with which audit entry.
+#![doc = include_str!("../README.md")]
+
+pub mod access;
+pub mod actor;
+pub mod audit;
+pub mod environments;
+pub mod error;
+pub mod keys;
+pub mod projects;
+mod settings;
+
+use std::sync::Arc;
+
+use kms_core::entropy::Entropy;
+use kms_core::time::{Clock, Timestamp};
+use kms_crypto::access_token::TokenSigner;
+use kms_crypto::keyring::{Keyring, SealedKeyringKey};
+use kms_crypto::password::Passwords;
+use kms_crypto::root::RootKey;
+use kms_providers::registry::Registry;
+use kms_providers::transport::Transport;
+use kms_store::{Store, StoreError};
+
+pub use error::Error;
+pub use settings::{ConnectionLimits, Settings};
+
+/// What the application is made of; all of it replaceable in tests.
+pub struct Parts {
+    /// The database, opened and migrated.
+    pub store: Store,
+    /// The root key.
+    pub root_key: RootKey,
+    /// The providers.
+    pub registry: Registry,
+    /// The way out to them.
+    pub transport: Arc<dyn Transport>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Password hashing.
+    pub passwords: Passwords,
+    /// Settings.
+    pub settings: Settings,
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    keys: keys::Keys,
+    signer: TokenSigner,
+    registry: Registry,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    passwords: keys::PasswordWork,
+    settings: Settings,
+    installation: String,
+    audit: audit::ReadLog,
+}
+
+/// Why the application does not start. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The root key is not the one this database was made with.
+    #[error("the root key does not fit this database; nothing was changed. Start with the root key that the database was created with")]
+    WrongRootKey,
+    /// A key of the keyring is damaged.
+    #[error("the stored key number {number} is damaged; restore the database from a backup")]
+    DamagedKey {
+        /// Its number.
+        number: u32,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Opens the keyring (or makes it, at the very first start) and puts the parts together.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let now = parts.clock.now();
+        let keyring = match open_keyring(&parts).await? {
+            Some(keyring) => keyring,
+            None => match create_keyring(&parts, now).await {
+                Ok(keyring) => keyring,
+                // Another node was first.
+                Err(StartError::Store(StoreError::Constraint { .. })) => open_keyring(&parts).await?.ok_or(StartError::WrongRootKey)?,
+                Err(other) => return Err(other),
+            },
+        };
+        let installation = parts
+            .store
+            .read()
+            .find_instance()
+            .await?
+            .map(|instance| instance.installation)
+            .ok_or(StartError::WrongRootKey)?;
+        Ok(Self(Arc::new(Inner {
+            audit: audit::ReadLog::start(parts.store.clone()),
+            signer: keyring.token_signer(),
+            keys: keys::Keys::new(keyring),
+            store: parts.store,
+            registry: parts.registry,
+            transport: parts.transport,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            passwords: keys::PasswordWork::new(parts.passwords),
+            settings: parts.settings,
+            installation,
+        })))
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The source of randomness.
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The database.
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The providers.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Whether the application can serve: the database answers.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.store().ping().await.map_err(Error::from)
+    }
+}
+
+async fn open_keyring(parts: &Parts) -> Result<Option<Keyring>, StartError> {
+    let keys: Vec<SealedKeyringKey> = parts
+        .store
+        .read()
+        .list_keyring_keys()
+        .await?
+        .into_iter()
+        .map(|(number, sealed)| SealedKeyringKey { number, sealed })
+        .collect();
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    Keyring::open(&parts.root_key, &keys).map(Some).map_err(|error| match error {
+        kms_crypto::keyring::KeyringError::Damaged { number } => StartError::DamagedKey { number },
+        _ => StartError::WrongRootKey,
+    })
+}
+
+async fn create_keyring(parts: &Parts, now: Timestamp) -> Result<Keyring, StartError> {
+    let entropy = &*parts.entropy;
+    let (keyring, first) = Keyring::create(&parts.root_key, entropy);
+    let installation = kms_providers::marker::random_part(entropy, kms_providers::marker::Marker::INSTALLATION_LENGTH);
+    let tx = parts.store.write().await?;
+    tx.insert_instance(&installation, now).await?;
+    tx.insert_keyring_key(first.number, &first.sealed, now).await?;
+    tx.commit().await?;
+    Ok(keyring)
+}

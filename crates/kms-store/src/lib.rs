@@ -3,6 +3,7 @@
 pub mod audit;
 mod entity;
 mod error;
+pub mod folders;
 pub mod instance;
 mod migration;
 pub mod organizations;

@@ -1,0 +1,161 @@
+//! Writing and listing the audit log.
+//!
+//! An entry about a change stands in the transaction of the change ([`App::entry`], then `tx.insert_audit`). Entries about reads are
+//! durable before the answer too, but many share one commit ([`App::record_read`]).
+
+use std::time::Duration;
+
+use kms_core::audit::{AuditActor, AuditEntry, Origin};
+use kms_core::ids::{AuditEntryId, OrgId, ProjectId};
+use kms_core::permission::{Resource, org, project};
+use kms_store::audit::{AuditFilter, AuditRecord};
+use kms_store::{Store, StoreError};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::access::{org_scope, project_scope};
+use crate::actor::Actor;
+use crate::{App, Error};
+
+/// What happened, as the contract names it, and its details.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) name: &'static str,
+    pub(crate) project: Option<ProjectId>,
+    pub(crate) metadata: Value,
+}
+
+impl Event {
+    /// An event of the organization.
+    pub(crate) fn in_org(name: &'static str, metadata: Value) -> Self {
+        Self {
+            name,
+            project: None,
+            metadata,
+        }
+    }
+
+    /// An event of a project.
+    pub(crate) fn in_project(name: &'static str, project: ProjectId, metadata: Value) -> Self {
+        Self {
+            name,
+            project: Some(project),
+            metadata,
+        }
+    }
+}
+
+impl App {
+    /// The audit entry for what `actor` does now.
+    pub(crate) fn entry(&self, actor: &Actor, event: Event) -> AuditEntry {
+        self.entry_of(actor.org, actor.audit_actor(), actor.origin.clone(), event)
+    }
+
+    /// The audit entry for what anybody does now.
+    pub(crate) fn entry_of(&self, org: OrgId, actor: AuditActor, origin: Origin, event: Event) -> AuditEntry {
+        AuditEntry {
+            id: AuditEntryId::random(self.entropy()),
+            at: self.now(),
+            org,
+            project: event.project,
+            actor,
+            origin,
+            event: event.name,
+            metadata: event.metadata,
+        }
+    }
+
+    /// Records a read durably. If the log cannot be written, the read does not happen.
+    pub(crate) async fn record_read(&self, actor: &Actor, event: Event) -> Result<(), Error> {
+        let entry = self.entry(actor, event);
+        self.0.audit.append(entry).await
+    }
+
+    /// Entries of the organization, or of one project of it.
+    pub async fn list_audit_logs(&self, actor: &Actor, filter: &AuditFilter) -> Result<Vec<AuditRecord>, Error> {
+        let session = self.store().read();
+        match filter.project {
+            Some(id) => {
+                project_scope(&session, actor, id, self.now())
+                    .await?
+                    .require(project::AUDIT_LOGS_READ, &Resource::ANY)?;
+            }
+            None => org_scope(&session, actor).await?.require(org::AUDIT_LOGS_READ, &Resource::ANY)?,
+        }
+        Ok(session.list_audit(actor.org, filter).await?)
+    }
+}
+
+type Answer = oneshot::Sender<Result<(), Shared>>;
+
+/// Collects entries about reads and writes those that have come together in one transaction.
+pub(crate) struct ReadLog(mpsc::Sender<(AuditEntry, Answer)>);
+
+impl ReadLog {
+    /// Entries that may wait; beyond that, readers wait.
+    const QUEUE: usize = 4096;
+    /// Entries in one transaction.
+    const BATCH: usize = 1000;
+
+    pub(crate) fn start(store: Store) -> Self {
+        let (sender, mut receiver) = mpsc::channel::<(AuditEntry, Answer)>(Self::QUEUE);
+        tokio::spawn(async move {
+            let mut waiting = Vec::with_capacity(Self::BATCH);
+            while receiver.recv_many(&mut waiting, Self::BATCH).await > 0 {
+                let (entries, answers): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+                let result = write(&store, &entries).await.map_err(|error| Shared::from(&error));
+                for answer in answers {
+                    // A reader that has gone away does not want to know.
+                    drop(answer.send(result.clone()));
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    async fn append(&self, entry: AuditEntry) -> Result<(), Error> {
+        let (sender, receiver) = oneshot::channel();
+        let closed = || Error::Unavailable {
+            cause: "the audit log is closed".to_owned(),
+        };
+        self.0.send((entry, sender)).await.map_err(|_closed| closed())?;
+        match receiver.await {
+            Ok(result) => result.map_err(Error::from),
+            Err(_gone) => Err(closed()),
+        }
+    }
+}
+
+/// A store error that several readers get.
+#[derive(Debug, Clone)]
+enum Shared {
+    Unavailable(String),
+    Internal(String),
+}
+
+impl From<&StoreError> for Shared {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => Self::Unavailable(cause.clone()),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<Shared> for Error {
+    fn from(error: Shared) -> Self {
+        match error {
+            Shared::Unavailable(cause) => Self::Unavailable { cause },
+            Shared::Internal(cause) => Self::Internal { cause },
+        }
+    }
+}
+
+async fn write(store: &Store, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    let tx = store.write().await?;
+    tx.insert_audit(entries).await?;
+    tx.commit().await
+}
+
+/// Longest window of time that one listing covers.
+pub const LONGEST_WINDOW: Duration = Duration::from_secs(93 * 24 * 3600);

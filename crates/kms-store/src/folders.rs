@@ -1,0 +1,100 @@
+//! Folders of an environment. The root is a folder too.
+
+use kms_core::ids::{EnvironmentId, FolderId, ProjectId};
+use kms_core::names::SecretPath;
+use kms_core::time::Timestamp;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::entity::folders;
+use crate::{Session, StoreError, Tx};
+
+/// A folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderRecord {
+    /// Its id.
+    pub id: FolderId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Its environment.
+    pub environment: EnvironmentId,
+    /// The folder it is in; none for the root.
+    pub parent: Option<FolderId>,
+    /// Its name; `root` for the root.
+    pub name: String,
+    /// Its absolute path.
+    pub path: SecretPath,
+    /// Grows with each change of the folder itself.
+    pub version: u32,
+    /// What it is for.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl TryFrom<folders::Model> for FolderRecord {
+    type Error = StoreError;
+    fn try_from(row: folders::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: FolderId(row.id),
+            project: ProjectId(row.project_id),
+            environment: EnvironmentId(row.environment_id),
+            parent: row.parent_id.map(FolderId),
+            name: row.name,
+            path: SecretPath::from_stored(row.path),
+            version: u32::try_from(row.version).map_err(|_negative| StoreError::inconsistent("folders", "version"))?,
+            description: row.description,
+            created_at: Timestamp::new(row.created_at),
+            updated_at: Timestamp::new(row.updated_at),
+        })
+    }
+}
+
+impl From<&FolderRecord> for folders::ActiveModel {
+    fn from(folder: &FolderRecord) -> Self {
+        Self {
+            id: Set(folder.id.0),
+            project_id: Set(folder.project.0),
+            environment_id: Set(folder.environment.0),
+            parent_id: Set(folder.parent.map(|id| id.0)),
+            name: Set(folder.name.clone()),
+            path: Set(folder.path.as_str().to_owned()),
+            version: Set(i32::try_from(folder.version).unwrap_or(i32::MAX)),
+            description: Set(folder.description.clone()),
+            created_at: Set(folder.created_at.utc()),
+            updated_at: Set(folder.updated_at.utc()),
+        }
+    }
+}
+
+impl Session {
+    /// The folder at a path of an environment.
+    pub async fn find_folder(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Option<FolderRecord>, StoreError> {
+        let row = folders::Entity::find()
+            .filter(folders::Column::EnvironmentId.eq(environment.0))
+            .filter(folders::Column::Path.eq(path.as_str()))
+            .one(self)
+            .await?;
+        row.map(FolderRecord::try_from).transpose()
+    }
+
+    /// A folder of the project, by its id.
+    pub async fn find_folder_by_id(&self, project: ProjectId, id: FolderId) -> Result<Option<FolderRecord>, StoreError> {
+        let row = folders::Entity::find_by_id(id.0)
+            .filter(folders::Column::ProjectId.eq(project.0))
+            .one(self)
+            .await?;
+        row.map(FolderRecord::try_from).transpose()
+    }
+}
+
+impl Tx {
+    /// Adds a folder. Refused by `uq_folders_path` if there is one at its path.
+    pub async fn insert_folder(&self, folder: &FolderRecord) -> Result<(), StoreError> {
+        folders::Entity::insert(folders::ActiveModel::from(folder))
+            .exec_without_returning(&**self)
+            .await?;
+        Ok(())
+    }
+}
