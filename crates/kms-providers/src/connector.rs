@@ -22,13 +22,18 @@ pub trait Connector: Send + Sync + 'static {
     /// What the app is called and asks for.
     fn app(&self) -> &'static App;
 
-    /// Reads credentials as somebody gave them, collecting every problem.
+    /// Reads credentials as somebody gave them, collecting every problem. An unknown method is one problem with an empty path
+    /// ([`App::known_method`]).
     fn read(&self, method: &str, given: &Value) -> Result<Self::Credentials, Vec<FieldIssue>>;
 
     /// The text that is sealed and stored.
     fn to_plaintext(&self, credentials: &Self::Credentials) -> SecretString;
 
     /// Reads back what [`Connector::to_plaintext`] wrote.
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "the counterpart of `to_plaintext`, and an object that knows the app"
+    )]
     fn from_plaintext(&self, method: &str, text: &SecretString) -> Result<Self::Credentials, UnreadableCredentials>;
 
     /// The fields that are no secret, as the API gives them back.

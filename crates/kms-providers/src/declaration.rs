@@ -33,7 +33,7 @@ pub enum FieldKind {
     Secret,
     /// A decimal number.
     Number,
-    /// One of a fixed list of (value, label).
+    /// One of a fixed list of (value, label). An empty value stands for leaving the field out.
     Choice(&'static [(&'static str, &'static str)]),
     /// Yes or no.
     Switch,
@@ -76,6 +76,25 @@ pub struct App {
     pub help: &'static str,
     /// The ways to authenticate.
     pub methods: &'static [Method],
+}
+
+impl App {
+    /// The method with this slug.
+    pub fn method(&self, slug: &str) -> Option<&'static Method> {
+        self.methods.iter().find(|method| method.slug == slug)
+    }
+
+    /// The method with this slug, or the issue to answer with. Its path is empty: the method stands beside the credentials, not
+    /// in them.
+    pub fn known_method(&self, slug: &str) -> Result<&'static Method, Vec<FieldIssue>> {
+        self.method(slug).ok_or_else(|| {
+            vec![FieldIssue {
+                code: "invalid_enum_value",
+                path: Vec::new(),
+                message: format!("{} has no such method to authenticate", self.name),
+            }]
+        })
+    }
 }
 
 /// A field of a rotation's mapping: what of the credential goes into which secret.

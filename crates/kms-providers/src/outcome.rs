@@ -11,15 +11,18 @@ impl Reason {
     /// Keeps at most this many characters.
     pub const LIMIT: usize = 1024;
 
-    /// Takes `text`, replacing each of `secrets` and everything that looks like a key by a mask, and cuts it to [`Reason::LIMIT`].
+    /// Takes `text`, replacing each of `secrets` and everything that looks like a key by a mask and control characters by blanks,
+    /// and cuts it to [`Reason::LIMIT`].
     pub fn scrubbed(text: &str, secrets: &[&kms_core::secret::SecretString]) -> Self {
         let mut clean = text.to_owned();
         for secret in secrets {
+            // Shorter ones are no keys, and replacing them would tear ordinary words apart.
             if secret.len() >= 4 {
-                clean = clean.replace(secret.expose(), "***");
+                clean = clean.replace(secret.expose(), MASK);
             }
         }
-        Self(crate::outcome::mask_keys(&clean).chars().take(Self::LIMIT).collect())
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        Self(mask_keys(&clean).chars().map(printable).take(Self::LIMIT).collect())
     }
 
     /// The text.
@@ -34,21 +37,25 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// Masks words that look like a provider's key (`sk-…` with 12 or more characters behind it).
+const MASK: &str = "***";
+
+/// Masks whatever looks like a provider's key: `sk-` at the start of a word with 12 or more characters of a key behind it.
 fn mask_keys(text: &str) -> String {
-    text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | '(' | ')' | '<' | '>'))
-        .map(|word| match word.find("sk-") {
-            Some(start) if word.len() - start > 15 => {
-                let end = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
-                format!(
-                    "{}***{}",
-                    word.get(..start).unwrap_or_default(),
-                    word.get(end..).unwrap_or_default()
-                )
-            }
-            _ => word.to_owned(),
-        })
-        .collect()
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("sk-") {
+        let (before, candidate) = rest.split_at(start);
+        masked.push_str(before);
+        let length = candidate
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
+            .unwrap_or(candidate.len());
+        let (word, behind) = candidate.split_at(length);
+        let begins_a_word = !masked.ends_with(|c: char| c.is_alphanumeric());
+        masked.push_str(if begins_a_word && length >= 15 { MASK } else { word });
+        rest = behind;
+    }
+    masked.push_str(rest);
+    masked
 }
 
 /// Why a key was not issued.
@@ -146,5 +153,25 @@ mod tests {
         let reason = Reason::scrubbed("bad key \"sk-or-v1-0123456789abcdef\", was opaque-credential.", &[&key]);
         assert_eq!(reason.as_str(), "bad key \"***\", was ***.");
         assert_eq!(Reason::scrubbed(&"x".repeat(5000), &[]).as_str().len(), Reason::LIMIT);
+    }
+
+    #[test]
+    fn a_key_is_masked_wherever_it_stands() {
+        for (text, clean) in [
+            ("key=sk-or-v1-0123456789abcdef&x=1", "key=***&x=1"),
+            ("[sk-or-v1-0123456789abcdef]sk-or-v1-0123456789abcdef", "[***]***"),
+            ("ü sk-or-mgmt-0123456789 ü", "ü *** ü"),
+            ("a task-oriented-approach stays", "a task-oriented-approach stays"),
+            ("the prefix is sk-or-v1-", "the prefix is sk-or-v1-"),
+            ("one\r\ntwo\u{1b}[31m", "one  two [31m"),
+        ] {
+            assert_eq!(Reason::scrubbed(text, &[]).as_str(), clean);
+        }
+    }
+
+    #[test]
+    fn a_key_cut_by_the_limit_was_masked_before() {
+        let text = format!("{}sk-or-v1-0123456789abcdef", "x ".repeat(Reason::LIMIT / 2 - 8));
+        assert!(!Reason::scrubbed(&text, &[]).as_str().contains("sk-"));
     }
 }

@@ -4,6 +4,7 @@
 //! about the effect. Nobody downstream guesses.
 
 use async_trait::async_trait;
+use kms_core::entropy::Entropy;
 use kms_core::secret::SecretString;
 use serde_json::Value;
 
@@ -34,7 +35,9 @@ pub struct Outbound<'a> {
     pub transport: &'a dyn Transport,
     /// Limits.
     pub gate: &'a dyn Gate,
-    /// Time limit of a single request.
+    /// Randomness, for jitter only.
+    pub entropy: &'a dyn Entropy,
+    /// Time limit of a single request. Should be longer than the transport's limit to connect.
     pub deadline: std::time::Duration,
 }
 
@@ -93,10 +96,12 @@ pub trait Rotator: Send + Sync + 'static {
         marker: &Marker,
     ) -> Result<Issued, IssueError>;
 
-    /// Lists every key that carries a marker of any installation: all pages, disabled and expired ones too, each once.
+    /// Lists every key that carries a marker of any installation: all pages, disabled and expired ones too, each once. A key that
+    /// was made or deleted a moment ago may be missing: "not found" needs more than one look.
     async fn sweep(&self, outbound: &Outbound<'_>, credentials: &Credentials<Self>, scope: SweepScope) -> Result<Vec<Found>, CallError>;
 
-    /// Tries a new key and compares it with what was asked for.
+    /// Tries a new key and compares it with what was asked for. [`CallError::Unauthorized`] is not among the answers: the
+    /// connection's credentials are not used.
     async fn verify(
         &self,
         outbound: &Outbound<'_>,
@@ -104,10 +109,10 @@ pub trait Rotator: Send + Sync + 'static {
         credential: &SecretString,
     ) -> Result<Verification, CallError>;
 
-    /// Whether a published credential works.
+    /// Whether a published credential works: [`Verification::NotYet`] with the provider's words if it is refused.
     async fn check(&self, outbound: &Outbound<'_>, credential: &SecretString) -> Result<Verification, CallError>;
 
-    /// Deletes a key. A key that is not there is no error.
+    /// Deletes a key. A key that is not there is no error; whether it is dead, [`Rotator::confirm_revoked`] tells.
     async fn revoke(&self, outbound: &Outbound<'_>, credentials: &Credentials<Self>, handle: &str) -> Result<Revocation, CallError>;
 
     /// Whether a deleted key is dead. With its `credential` the key itself is tried; without, the provider's books are asked.
