@@ -3,6 +3,7 @@
 pub mod access;
 pub mod actor;
 pub mod audit;
+pub mod authentication;
 pub mod environments;
 pub mod error;
 pub mod keys;
@@ -172,4 +173,16 @@ async fn create_keyring(parts: &Parts, now: Timestamp) -> Result<Keyring, StartE
     tx.insert_keyring_key(first.number, &first.sealed, now).await?;
     tx.commit().await?;
     Ok(keyring)
+}
+
+pub use kms_providers::declaration::FieldIssue;
+
+/// `length` random letters and digits, for names that must be unlikely to repeat (request ids).
+pub fn random_name(entropy: &dyn Entropy, length: usize) -> String {
+    kms_providers::marker::random_part(entropy, length)
+}
+
+/// A digest of `bytes`, for comparing versions of an answer.
+pub fn fingerprint(bytes: &[u8]) -> String {
+    kms_crypto::digest::sha256_hex(bytes)
 }

@@ -1,0 +1,90 @@
+//! The API: one folder an area, one place that puts them together.
+
+pub mod error;
+pub mod extract;
+mod instance;
+mod projects;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::middleware;
+use crate::state::ServerState;
+use error::Problem;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Hanzo KMS", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    modifiers(&Security),
+)]
+struct Document;
+
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// Every route with its documentation. An area adds its line here.
+fn routes() -> OpenApiRouter<ServerState> {
+    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()))
+}
+
+/// The API's description, OpenAPI 3.1.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes().split_for_parts().1
+}
+
+/// All routes, without what goes around them.
+pub(crate) fn router(state: ServerState) -> Router {
+    let (router, document) = routes().split_for_parts();
+    router
+        .merge(utoipa_swagger_ui::SwaggerUi::new("/api/docs").url("/api/docs/json", document))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn(middleware::remember_route))
+        .layer(DefaultBodyLimit::max(extract::BODY_LIMIT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(state)
+}
+
+async fn unknown_route() -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "NotFound", "there is no such route").into_response()
+}
+
+async fn wrong_method() -> Response {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "MethodNotAllowed",
+        "the route exists, but not with this method",
+    )
+    .into_response()
+}
+
+/// A panic is a defect; the caller gets the error object all the same.
+fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let cause = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned());
+    let problem = Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "InternalServerError",
+        "something went wrong on the server",
+    );
+    Problem {
+        cause: Some(cause),
+        ..problem
+    }
+    .into_response()
+}

@@ -1,0 +1,71 @@
+//! What handlers share.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use kms_app::App;
+
+/// Settings of the HTTP side.
+#[derive(Debug, Clone, Default)]
+pub struct HttpSettings {
+    /// Whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The address people use, without trailing slash; from the request if absent.
+    pub public_url: Option<String>,
+    /// Serve `/metrics` on this listener too (not where it has one of its own).
+    pub metrics_here: bool,
+}
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct ServerState {
+    /// The application.
+    pub app: App,
+    /// Settings.
+    pub settings: std::sync::Arc<HttpSettings>,
+    /// Renders the metrics; absent where none are recorded (tests).
+    pub metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
+}
+
+impl ServerState {
+    /// State without metrics.
+    pub fn new(app: App, settings: HttpSettings) -> Self {
+        Self {
+            app,
+            settings: std::sync::Arc::new(settings),
+            metrics: None,
+        }
+    }
+}
+
+/// The client's address: the peer's, or what the nearest untrusted hop was, if the peers before it are trusted proxies.
+pub(crate) fn client_address(peer: IpAddr, forwarded_for: Option<&str>, trusted: &[IpNet]) -> IpAddr {
+    let believed = |address: &IpAddr| trusted.iter().any(|net| net.contains(&address.to_canonical()));
+    let mut address = peer;
+    for hop in forwarded_for.unwrap_or_default().rsplit(',') {
+        if !believed(&address) {
+            break;
+        }
+        match hop.trim().parse() {
+            Ok(next) => address = next,
+            Err(_no_address) => break,
+        }
+    }
+    address.to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_name_the_client() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let address = |peer: &str, header| client_address(peer.parse().unwrap(), header, &trusted).to_string();
+        assert_eq!(address("203.0.113.9", Some("192.0.2.1")), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", Some("192.0.2.1")), "192.0.2.1");
+        assert_eq!(address("10.0.0.1", Some("198.51.100.7, 192.0.2.1, 10.0.0.2")), "192.0.2.1");
+        assert_eq!(address("10.0.0.1", Some("nonsense")), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", None), "10.0.0.1");
+    }
+}
