@@ -89,7 +89,7 @@ async fn loopback_is_refused_in_every_notation() {
     }
     assert_eq!(server.connections(), 0);
     // The same server is reached by who may: the refusals above were not for want of a server.
-    let outcome = transport.send(request(&server.url("/").to_string(), By::Operator)).await;
+    let outcome = transport.send(request(server.url("/").as_ref(), By::Operator)).await;
     assert!(matches!(outcome, Err(TransportError::Lost(_))), "{outcome:?}");
     assert_eq!(server.connections(), 1);
 }

@@ -11,10 +11,11 @@ use kms_providers::registry::{Access, ProviderSettings, Registry};
 use kms_providers::rotator::{Gate, GateClosed, Outbound};
 use kms_providers::transport::http::{HttpSettings, HttpTransport};
 
-/// A gate that counts, remembers pauses, and closes after a number of requests if told so.
+/// A gate that counts, remembers pauses and rests (without spending the time), closes after a number of requests if told so, and calls somebody before each.
 #[derive(Default)]
 pub struct CountingGate {
     state: Mutex<GateState>,
+    before: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -22,6 +23,7 @@ struct GateState {
     passes: usize,
     closes_after: Option<usize>,
     pauses: Vec<Duration>,
+    rests: Vec<Duration>,
 }
 
 impl CountingGate {
@@ -31,10 +33,23 @@ impl CountingGate {
         gate
     }
 
+    pub fn calling(before: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            before: Some(Box::new(before)),
+            ..Self::default()
+        }
+    }
+
     pub fn passes(&self) -> usize {
         self.state.lock().unwrap().passes
     }
 
+    /// Pauses between tries that were asked for.
+    pub fn rests(&self) -> Vec<Duration> {
+        self.state.lock().unwrap().rests.clone()
+    }
+
+    /// Pauses that the provider asked for.
     pub fn pauses(&self) -> Vec<Duration> {
         self.state.lock().unwrap().pauses.clone()
     }
@@ -43,6 +58,9 @@ impl CountingGate {
 #[async_trait]
 impl Gate for CountingGate {
     async fn pass(&self) -> Result<(), GateClosed> {
+        if let Some(before) = &self.before {
+            before();
+        }
         let mut state = self.state.lock().unwrap();
         if state.closes_after == Some(state.passes) {
             return Err(GateClosed);
@@ -53,6 +71,10 @@ impl Gate for CountingGate {
 
     async fn slow_down(&self, pause: Duration) {
         self.state.lock().unwrap().pauses.push(pause);
+    }
+
+    async fn rest(&self, pause: Duration) {
+        self.state.lock().unwrap().rests.push(pause);
     }
 }
 
@@ -93,9 +115,13 @@ impl Stage {
     }
 
     pub fn outbound(&self) -> Outbound<'_> {
+        self.outbound_through(&self.gate)
+    }
+
+    pub fn outbound_through<'a>(&'a self, gate: &'a CountingGate) -> Outbound<'a> {
         Outbound {
             transport: &self.transport,
-            gate: &self.gate,
+            gate,
             entropy: &self.entropy,
             deadline: self.deadline,
         }

@@ -34,11 +34,11 @@ async fn get(server: &RawServer) -> Result<OutboundResponse, TransportError> {
     transport().send(request(Method::GET, server.url("/"))).await
 }
 
-fn assert_lost(outcome: Result<OutboundResponse, TransportError>) {
+fn assert_lost(outcome: &Result<OutboundResponse, TransportError>) {
     assert!(matches!(outcome, Err(TransportError::Lost(_))), "{outcome:?}");
 }
 
-fn assert_not_sent(outcome: Result<OutboundResponse, TransportError>) {
+fn assert_not_sent(outcome: &Result<OutboundResponse, TransportError>) {
     assert!(matches!(outcome, Err(TransportError::NotSent(_))), "{outcome:?}");
 }
 
@@ -100,7 +100,7 @@ async fn a_refused_connection_is_not_sent() {
     let url: url::Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
     for method in [Method::GET, Method::POST] {
-        assert_not_sent(transport().send(request(method, url.clone())).await);
+        assert_not_sent(&transport().send(request(method, url.clone())).await);
     }
 }
 
@@ -133,7 +133,7 @@ async fn a_name_without_address_is_not_sent() {
     for host in ["fails.example.com", "empty.example.com"] {
         for method in [Method::GET, Method::POST] {
             let url = format!("http://{host}/").parse().unwrap();
-            assert_not_sent(transport.send(request(method, url)).await);
+            assert_not_sent(&transport.send(request(method, url)).await);
         }
     }
 }
@@ -149,7 +149,7 @@ async fn a_connection_that_is_not_made_in_time_is_not_sent() {
         format!("https://silent.example.com:{port}/"),
     ] {
         for method in [Method::GET, Method::POST] {
-            assert_not_sent(transport.send(request(method, url.parse().unwrap())).await);
+            assert_not_sent(&transport.send(request(method, url.parse().unwrap())).await);
         }
     }
 }
@@ -168,7 +168,7 @@ async fn a_failed_tls_session_is_not_sent() {
             }
         });
         for method in [Method::GET, Method::POST] {
-            assert_not_sent(transport().send(request(method, url.clone())).await);
+            assert_not_sent(&transport().send(request(method, url.clone())).await);
         }
         server.abort();
     }
@@ -177,7 +177,7 @@ async fn a_failed_tls_session_is_not_sent() {
 #[tokio::test]
 async fn an_address_that_is_neither_http_nor_https_is_not_sent() {
     for url in ["ftp://example.com/", "file:///etc/passwd", "data:text/plain,x", "unix:/run/x"] {
-        assert_not_sent(transport().send(request(Method::GET, url.parse().unwrap())).await);
+        assert_not_sent(&transport().send(request(Method::GET, url.parse().unwrap())).await);
     }
 }
 
@@ -187,7 +187,7 @@ async fn silence_beyond_the_deadline_is_lost() {
     for method in [Method::GET, Method::POST] {
         let mut request = request(method, server.url("/"));
         request.deadline = Duration::from_millis(150);
-        assert_lost(transport().send(request).await);
+        assert_lost(&transport().send(request).await);
     }
     assert_eq!(server.requests().len(), 2);
 }
@@ -201,7 +201,7 @@ async fn a_body_that_does_not_end_in_time_is_lost() {
     .await;
     let mut request = request(Method::POST, server.url("/"));
     request.deadline = Duration::from_millis(150);
-    assert_lost(transport().send(request).await);
+    assert_lost(&transport().send(request).await);
 }
 
 #[tokio::test]
@@ -228,7 +228,7 @@ async fn an_answer_beyond_the_limit_is_lost() {
     let fits = RawServer::start(|_request| Reply::Answer(200, vec![], vec![b'x'; RESPONSE_LIMIT])).await;
     assert_eq!(get(&fits).await.unwrap().body.len(), RESPONSE_LIMIT);
     let longer = RawServer::start(|_request| Reply::Answer(200, vec![], vec![b'x'; RESPONSE_LIMIT + 1])).await;
-    assert_lost(get(&longer).await);
+    assert_lost(&get(&longer).await);
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn a_small_answer_that_unpacks_to_a_large_one_is_lost() {
         )
     })
     .await;
-    assert_lost(get(&server).await);
+    assert_lost(&get(&server).await);
 }
 
 #[tokio::test]
@@ -291,7 +291,7 @@ async fn a_post_is_written_once_and_on_a_connection_of_its_own() {
         let transport = transport();
         transport.send(request(Method::GET, server.url("/"))).await.unwrap();
         for _ in 0..20 {
-            assert_lost(transport.send(request(Method::POST, server.url("/"))).await);
+            assert_lost(&transport.send(request(Method::POST, server.url("/"))).await);
         }
         transport.send(request(Method::GET, server.url("/"))).await.unwrap();
         let requests = server.requests();
@@ -303,6 +303,17 @@ async fn a_post_is_written_once_and_on_a_connection_of_its_own() {
         assert_eq!(posts.len(), 20, "{end:?}: no two POSTs share a connection");
         assert_eq!(gets, [0, 0], "the pool does work for what may be repeated");
     }
+}
+
+#[tokio::test]
+async fn a_post_never_takes_a_connection_that_was_used_before() {
+    let server = RawServer::scripted(vec![Reply::Answer(201, vec![], b"ok".to_vec())]).await;
+    let transport = transport();
+    for method in [Method::GET, Method::POST, Method::POST, Method::PATCH, Method::GET] {
+        transport.send(request(method, server.url("/"))).await.unwrap();
+    }
+    let connections: Vec<usize> = server.requests().iter().map(|request| request.connection).collect();
+    assert_eq!(connections, [0, 1, 2, 3, 0]);
 }
 
 #[tokio::test]

@@ -76,15 +76,24 @@ async fn an_outage_is_sat_out() {
     assert_eq!(server.requests().len(), 4);
     assert_eq!(stage.gate.passes(), 4);
     assert_eq!(stage.gate.pauses(), [Duration::ZERO]);
+    // The usual pauses with up to a fifth more, and none where the provider asked for none.
+    let [first, second, third] = stage.gate.rests().try_into().unwrap();
+    assert!((200..240).contains(&first.as_millis()), "{first:?}");
+    assert!((400..480).contains(&second.as_millis()), "{second:?}");
+    assert_eq!(third, Duration::ZERO);
 }
 
 #[tokio::test]
 async fn a_lasting_outage_ends_in_an_error_after_four_requests() {
     for reply in [Reply::error(503, "down"), Reply::Close] {
         let server = RawServer::scripted(vec![reply]).await;
-        let outcome = validate(&Stage::new(server.url("/api/v1"))).await;
+        let stage = Stage::new(server.url("/api/v1"));
+        let outcome = validate(&stage).await;
         assert!(matches!(outcome, Err(CallError::Unavailable { .. })), "{outcome:?}");
         assert_eq!(server.requests().len(), 4);
+        let rests = stage.gate.rests();
+        assert_eq!(rests.len(), 3);
+        assert!((800..960).contains(&rests[2].as_millis()), "{rests:?}");
     }
 }
 
