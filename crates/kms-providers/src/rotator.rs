@@ -21,6 +21,10 @@ pub trait Gate: Send + Sync {
     async fn pass(&self) -> Result<(), GateClosed>;
     /// The provider asked for less: no request of this connection leaves for that long.
     async fn slow_down(&self, pause: std::time::Duration);
+    /// Waits between two tries of a call, on the clock that the gate goes by.
+    async fn rest(&self, pause: std::time::Duration) {
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// The work must stop; nothing was sent.

@@ -146,7 +146,7 @@ fn is_outage(outcome: &Result<Answer, Failure>) -> bool {
 async fn pause(outbound: &Outbound<'_>, pause: Duration) {
     let fifth = u64::try_from(pause.as_micros() / 5).unwrap_or(0);
     let jitter = Duration::from_micros(entropy::below(outbound.entropy, fifth));
-    tokio::time::sleep(pause + jitter).await;
+    outbound.gate.rest(pause + jitter).await;
 }
 
 /// A handle that can stand in a path: not empty, visible ASCII, and not one of the two segments that mean "here" and "above".

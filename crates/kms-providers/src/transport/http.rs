@@ -306,3 +306,42 @@ fn deepest(error: &reqwest::Error) -> String {
         cause.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(Vec<IpAddr>);
+
+    #[async_trait]
+    impl Lookup for Fixed {
+        async fn lookup(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
+            Ok(self.0.clone())
+        }
+    }
+
+    async fn resolved(reach: Reach, answers: &[&str]) -> Result<Vec<String>, String> {
+        let lookup = Arc::new(Fixed(answers.iter().map(|text| text.parse().unwrap()).collect()));
+        let resolver = Resolver { lookup, reach };
+        resolver
+            .resolve("mixed.example.com".parse().unwrap())
+            .await
+            .map(|addresses| addresses.map(|address| address.ip().to_string()).collect())
+            .map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn only_the_public_ones_of_a_names_addresses_are_tried() {
+        let answers = ["10.0.0.1", "8.8.8.8", "::1", "2606:4700::1111", "169.254.169.254"];
+        assert_eq!(
+            resolved(Reach::Public, &answers).await,
+            Ok(vec!["8.8.8.8".to_owned(), "2606:4700::1111".to_owned()])
+        );
+        assert_eq!(resolved(Reach::Everywhere, &answers).await.map(|found| found.len()), Ok(5));
+        assert_eq!(resolved(Reach::Public, &["10.0.0.1"]).await, Err(NOT_PUBLIC.to_owned()));
+        assert_eq!(
+            resolved(Reach::Everywhere, &[]).await,
+            Err("the host's name has no address".to_owned())
+        );
+    }
+}
