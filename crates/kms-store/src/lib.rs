@@ -1,13 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+pub mod attempts;
 pub mod audit;
+pub mod connection_limits;
 mod entity;
 mod error;
 pub mod folders;
 pub mod instance;
+pub mod inventories;
+pub mod issued_keys;
+pub mod lease;
 mod migration;
 pub mod organizations;
 pub mod projects;
+pub mod rotations;
 mod session;
 mod store;
 
