@@ -221,13 +221,20 @@ impl Session {
             return Ok(None);
         };
         let unsettled = watched
+            .clone()
             .filter(rotation_attempts::Column::Unsettled.eq(true))
             .one(self)
             .await?
             .is_some();
+        let latest = watched
+            .order_by_desc(rotation_attempts::Column::IntendedAt)
+            .one(self)
+            .await?
+            .and_then(|row| row.intended_at);
         Ok(last.watch_until.map(|until| Watch {
             until: Timestamp::new(until),
             unsettled,
+            latest_intent: latest.map(Timestamp::new),
         }))
     }
 
