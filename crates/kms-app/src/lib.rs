@@ -4,15 +4,19 @@ pub mod access;
 pub mod actor;
 pub mod audit;
 pub mod authentication;
+pub mod connections;
 pub mod environments;
 pub mod error;
 pub mod keys;
 pub mod projects;
+pub mod rotations;
+pub mod secrets;
 mod settings;
 
 use std::sync::Arc;
 
 use kms_core::entropy::Entropy;
+use kms_core::ids::NodeId;
 use kms_core::time::{Clock, Timestamp};
 use kms_crypto::access_token::TokenSigner;
 use kms_crypto::keyring::{Keyring, SealedKeyringKey};
@@ -21,6 +25,7 @@ use kms_crypto::root::RootKey;
 use kms_providers::registry::Registry;
 use kms_providers::transport::Transport;
 use kms_store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
 pub use settings::{ConnectionLimits, Settings};
@@ -43,6 +48,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Settings.
     pub settings: Settings,
+    /// How the engine waits.
+    pub sleeper: Arc<dyn rotations::Sleeper>,
 }
 
 /// The application. Cheap to clone.
@@ -61,6 +68,11 @@ struct Inner {
     settings: Settings,
     installation: String,
     audit: audit::ReadLog,
+    limits: rotations::LocalLimits,
+    sleeper: rotations::SharedSleeper,
+    driver: rotations::Driver,
+    node: NodeId,
+    stop: CancellationToken,
 }
 
 /// Why the application does not start. Nothing was changed.
@@ -100,8 +112,13 @@ impl App {
             .await?
             .map(|instance| instance.installation)
             .ok_or(StartError::WrongRootKey)?;
-        Ok(Self(Arc::new(Inner {
+        let app = Self(Arc::new(Inner {
             audit: audit::ReadLog::start(parts.store.clone()),
+            limits: rotations::LocalLimits::default(),
+            sleeper: parts.sleeper,
+            driver: rotations::Driver::default(),
+            node: NodeId::random(&*parts.entropy),
+            stop: CancellationToken::new(),
             signer: keyring.token_signer(),
             keys: keys::Keys::new(keyring),
             store: parts.store,
@@ -112,7 +129,11 @@ impl App {
             passwords: keys::PasswordWork::new(parts.passwords),
             settings: parts.settings,
             installation,
-        })))
+        }));
+        app.void_leases()
+            .await
+            .map_err(|error| StoreError::Unavailable(format!("{error:?}")))?;
+        Ok(app)
     }
 
     /// The present instant.

@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod audit;
 pub mod connection_limits;
+pub mod connections;
 mod entity;
 mod error;
 pub mod folders;
@@ -14,6 +15,7 @@ mod migration;
 pub mod organizations;
 pub mod projects;
 pub mod rotations;
+pub mod secrets;
 mod session;
 mod store;
 

@@ -1,0 +1,3 @@
+//! Secrets: values, comments, versions, references.
+
+mod seal;
