@@ -112,7 +112,10 @@ impl SimConfig {
             let mut slugs = HashSet::from([DEFAULT_WORKSPACE]);
             for slug in &account.workspaces {
                 if !is_slug(slug) {
-                    return refuse(format!("workspace of account {}: lowercase letters, digits and dashes", account.name));
+                    return refuse(format!(
+                        "workspace of account {}: lowercase letters, digits and dashes",
+                        account.name
+                    ));
                 }
                 if slug != DEFAULT_WORKSPACE && !slugs.insert(slug) {
                     return refuse(format!("workspace of account {}: {slug} is given twice", account.name));
@@ -368,13 +371,16 @@ impl Compat {
     /// The name or the value does not exist.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidCompat> {
         fn read<T: FromStr<Err = InvalidCompat>>(name: &str, value: &str) -> Result<T, InvalidCompat> {
-            value.parse().map_err(|InvalidCompat(choices)| InvalidCompat(format!("compat {name}: {choices}")))
+            value
+                .parse()
+                .map_err(|InvalidCompat(choices)| InvalidCompat(format!("compat {name}: {choices}")))
         }
         let number = || match value {
             "none" => Ok(None),
-            digits => digits.parse().map(Some).map_err(|_not_a_number| {
-                InvalidCompat(format!("compat {name}: a whole number, or none"))
-            }),
+            digits => digits
+                .parse()
+                .map(Some)
+                .map_err(|_not_a_number| InvalidCompat(format!("compat {name}: a whole number, or none"))),
         };
         match name {
             "list_forbidden" => self.list_forbidden = read(name, value)?,

@@ -177,7 +177,11 @@ pub struct OutageView {
 
 impl Control {
     pub(crate) fn new(inner: Arc<Inner>, management_key: KeyText, admin_token: Option<String>) -> Self {
-        Self { inner, management_key, admin_token }
+        Self {
+            inner,
+            management_key,
+            admin_token,
+        }
     }
 
     /// Another handle on the same simulator.
@@ -209,7 +213,8 @@ impl Control {
     /// # Errors
     /// The rule is malformed.
     pub fn add_fault(&self, rule: FaultRule) -> Result<u64, ControlError> {
-        self.change(|world| world.rules.add(rule)).map_err(|error| ControlError::Invalid(error.to_string()))
+        self.change(|world| world.rules.add(rule))
+            .map_err(|error| ControlError::Invalid(error.to_string()))
     }
 
     /// All rules in order.
@@ -222,7 +227,11 @@ impl Control {
     /// # Errors
     /// There is no such rule.
     pub fn remove_fault(&self, id: u64) -> Result<(), ControlError> {
-        if self.change(|world| world.rules.remove(id)) { Ok(()) } else { Err(ControlError::NotFound("rule")) }
+        if self.change(|world| world.rules.remove(id)) {
+            Ok(())
+        } else {
+            Err(ControlError::NotFound("rule"))
+        }
     }
 
     /// Removes all rules, the outage and the rate limit.
@@ -259,7 +268,10 @@ impl Control {
         let world = self.inner.lock();
         let outage = world.gate.outage(world.clock.now());
         GateView {
-            outage: outage.map(|(until, mode)| OutageView { until: until.plain(), mode }),
+            outage: outage.map(|(until, mode)| OutageView {
+                until: until.plain(),
+                mode,
+            }),
             rate_limit: world.gate.rate_limit(),
         }
     }
@@ -393,9 +405,7 @@ impl Control {
             }
         }
         let exists = |hash: &KeyHash| match world.holder(*hash) {
-            Some(Holder::Inference(at)) => {
-                (query.account.is_none() || at.account == only) && world.key(at).is_some_and(Key::live)
-            }
+            Some(Holder::Inference(at)) => (query.account.is_none() || at.account == only) && world.key(at).is_some_and(Key::live),
             _ => false,
         };
         let ghosts = query.known_hashes.iter().copied().filter(|hash| !exists(hash)).collect();
@@ -421,7 +431,11 @@ impl Control {
         self.change(|world| {
             let now = world.clock.now();
             let at = inference(world, hash)?;
-            let mut key = world.key(at).filter(|key| key.live()).cloned().ok_or(ControlError::NotFound("key"))?;
+            let mut key = world
+                .key(at)
+                .filter(|key| key.live())
+                .cloned()
+                .ok_or(ControlError::NotFound("key"))?;
             // What lags is shown from here on; a late record would disturb the numbers that are set.
             key.lagging.clear();
             key.shown = key.spent;
@@ -469,7 +483,11 @@ impl Control {
         self.change(|world| {
             let at = inference(world, hash)?;
             let now = world.clock.now();
-            if world.delete(at, now, Spread::AtOnce) { Ok(()) } else { Err(ControlError::NotFound("key")) }
+            if world.delete(at, now, Spread::AtOnce) {
+                Ok(())
+            } else {
+                Err(ControlError::NotFound("key"))
+            }
         })
     }
 
@@ -499,7 +517,11 @@ impl Control {
             };
             let now = world.clock.now();
             let draft = world.draft(place, new, now, Spread::AtOnce);
-            let made = MadeKey { key: draft.text.clone(), hash: draft.key.hash, label: draft.key.label.clone() };
+            let made = MadeKey {
+                key: draft.text.clone(),
+                hash: draft.key.hash,
+                label: draft.key.label.clone(),
+            };
             world.commit(place, draft, Handover::Foreign);
             Ok(made)
         })
@@ -521,7 +543,11 @@ impl Control {
                 return Err(ControlError::Invalid("key: is in use".to_owned()));
             }
             let label = crate::key_text::label(text.expose(), world.compat.label);
-            Ok(MadeKey { hash: text.hash(), key: text, label })
+            Ok(MadeKey {
+                hash: text.hash(),
+                key: text,
+                label,
+            })
         })
     }
 
@@ -535,8 +561,13 @@ impl Control {
             let Some(Holder::Management { account, index }) = world.holder(hash) else {
                 return Err(ControlError::NotFound("provisioning key"));
             };
-            let key = world.accounts.get_mut(account).and_then(|account| account.management.get_mut(index));
-            let key = key.filter(|key| key.revoked_at.is_none()).ok_or(ControlError::NotFound("provisioning key"))?;
+            let key = world
+                .accounts
+                .get_mut(account)
+                .and_then(|account| account.management.get_mut(index));
+            let key = key
+                .filter(|key| key.revoked_at.is_none())
+                .ok_or(ControlError::NotFound("provisioning key"))?;
             key.revoked_at = Some(now);
             Ok(())
         })

@@ -66,8 +66,14 @@ impl SimCore {
     pub fn new(config: SimConfig) -> Arc<Self> {
         let admin_token = config.admin_token.clone();
         let (world, management_key) = World::new(config);
-        let inner = Arc::new(Inner { world: Mutex::new(world), changed: Notify::new() });
-        Arc::new(Self { control: Control::new(Arc::clone(&inner), management_key, admin_token), inner })
+        let inner = Arc::new(Inner {
+            world: Mutex::new(world),
+            changed: Notify::new(),
+        });
+        Arc::new(Self {
+            control: Control::new(Arc::clone(&inner), management_key, admin_token),
+            inner,
+        })
     }
 
     /// A fresh simulator, or the reason why the configuration cannot work.
@@ -106,7 +112,12 @@ impl SimCore {
         let in_flight = InFlight(Arc::clone(&self.inner));
         match plan {
             Plan::Now(outcome) => outcome.into_reply(in_flight),
-            Plan::Later { after, mode, request_id, rule } => SimReply::Deferred {
+            Plan::Later {
+                after,
+                mode,
+                request_id,
+                rule,
+            } => SimReply::Deferred {
                 after,
                 resume: Resume::new(move || {
                     let inner = Arc::clone(&in_flight.0);
@@ -124,7 +135,12 @@ impl SimCore {
 /// What is to be done with a request.
 enum Plan {
     Now(Outcome),
-    Later { after: Duration, mode: Mode, request_id: String, rule: u64 },
+    Later {
+        after: Duration,
+        mode: Mode,
+        request_id: String,
+        rule: u64,
+    },
 }
 
 /// A decided request.
@@ -147,18 +163,41 @@ impl Outcome {
         let delivery = Delivery::new(in_flight, self.record);
         let delay = self.delay;
         match self.shape {
-            Shape::Answer { response, travel: Travel::Whole } => SimReply::Response { delay, response, delivery },
-            Shape::Answer { response, travel: Travel::Cut { bytes } } => {
-                SimReply::Truncate { delay, response, bytes, delivery }
-            }
-            Shape::Answer { response, travel: Travel::Trickle { first_byte, bytes, interval } } => {
-                SimReply::SlowBody { delay, response, first_byte, bytes, interval, delivery }
-            }
+            Shape::Answer {
+                response,
+                travel: Travel::Whole,
+            } => SimReply::Response { delay, response, delivery },
+            Shape::Answer {
+                response,
+                travel: Travel::Cut { bytes },
+            } => SimReply::Truncate {
+                delay,
+                response,
+                bytes,
+                delivery,
+            },
+            Shape::Answer {
+                response,
+                travel:
+                    Travel::Trickle {
+                        first_byte,
+                        bytes,
+                        interval,
+                    },
+            } => SimReply::SlowBody {
+                delay,
+                response,
+                first_byte,
+                bytes,
+                interval,
+                delivery,
+            },
             Shape::Reset => SimReply::Reset { delay, delivery },
             Shape::Close => SimReply::Close { delay, delivery },
-            Shape::Hang { max } => {
-                SimReply::Hang { max: max.map(|max| max.saturating_add(delay)), delivery }
-            }
+            Shape::Hang { max } => SimReply::Hang {
+                max: max.map(|max| max.saturating_add(delay)),
+                delivery,
+            },
         }
     }
 }
@@ -178,14 +217,28 @@ impl<'a> Step<'a> {
         let identity = Identity::of(world, call);
         let now = world.clock.now();
         let request_id = format!("req-{}", world.random.id());
-        Self { world, call, identity, now, request_id, rule: None }
+        Self {
+            world,
+            call,
+            identity,
+            now,
+            request_id,
+            rule: None,
+        }
     }
 
     /// The same request at a later time: its credential may have changed meanwhile.
     fn resumed(world: &'a mut World, call: &'a Call, request_id: String, rule: u64) -> Self {
         let identity = Identity::of(world, call);
         let now = world.clock.now();
-        Self { world, call, identity, now, request_id, rule: Some(rule) }
+        Self {
+            world,
+            call,
+            identity,
+            now,
+            request_id,
+            rule: Some(rule),
+        }
     }
 
     /// Decides by outage, rate limit and rules.
@@ -230,7 +283,12 @@ impl<'a> Step<'a> {
         if late && mode != Mode::Never {
             self.fire(firing.rule);
             let request_id = self.request_id;
-            return Plan::Later { after: delay, mode, request_id, rule: firing.rule };
+            return Plan::Later {
+                after: delay,
+                mode,
+                request_id,
+                rule: firing.rule,
+            };
         }
         Plan::Now(self.finish_with_rule(firing, mode, delay, None))
     }
@@ -239,13 +297,23 @@ impl<'a> Step<'a> {
     fn replacement(&self, action: &Action) -> Shape {
         match action {
             Action::Status { status, body, headers } => answer(spoil::status_response(*status, body, headers)),
-            Action::RateLimit { retry_after_s, format, limit, remaining } => {
-                let limited = Limited { retry_after_s: *retry_after_s, limit: *limit };
+            Action::RateLimit {
+                retry_after_s,
+                format,
+                limit,
+                remaining,
+            } => {
+                let limited = Limited {
+                    retry_after_s: *retry_after_s,
+                    limit: *limit,
+                };
                 answer(spoil::rate_limit_response(limited, *remaining, *format, self.now))
             }
             Action::Reset => Shape::Reset,
             Action::Close => Shape::Close,
-            Action::Hang { max_ms } => Shape::Hang { max: max_ms.map(Duration::from_millis) },
+            Action::Hang { max_ms } => Shape::Hang {
+                max: max_ms.map(Duration::from_millis),
+            },
             _ => answer(spoil::status_response(500, "json", &[].into())),
         }
     }
@@ -288,7 +356,10 @@ impl<'a> Step<'a> {
         };
         let Some(action) = action else {
             record.status = Some(response.status.as_u16());
-            let shape = Shape::Answer { response: self.tag(response), travel: Travel::Whole };
+            let shape = Shape::Answer {
+                response: self.tag(response),
+                travel: Travel::Whole,
+            };
             return self.decided(record, shape, delay, None);
         };
         if action.spoils_answer() {
@@ -296,15 +367,25 @@ impl<'a> Step<'a> {
                 Action::SlowBody { first_byte_ms, .. } => self.draw(first_byte_ms),
                 _ => Duration::ZERO,
             };
-            let Spoiled { response, travel, readable } = spoil::spoil(action, response, first_byte);
+            let Spoiled {
+                response,
+                travel,
+                readable,
+            } = spoil::spoil(action, response, first_byte);
             record.status = Some(response.status.as_u16());
-            let shape = Shape::Answer { response: self.tag(response), travel };
+            let shape = Shape::Answer {
+                response: self.tag(response),
+                travel,
+            };
             return self.decided(record, shape, delay, (!readable).then_some(false));
         }
         let shape = match self.replacement(action) {
             Shape::Answer { response, travel } => {
                 record.status = Some(response.status.as_u16());
-                Shape::Answer { response: self.tag(response), travel }
+                Shape::Answer {
+                    response: self.tag(response),
+                    travel,
+                }
             }
             other => other,
         };
@@ -329,7 +410,9 @@ impl<'a> Step<'a> {
     /// Records what is known. `delivered` is `None` as long as it depends on the connection.
     fn decided(self, record: Record, shape: Shape, delay: Duration, delivered: Option<bool>) -> Outcome {
         let endpoint = record.endpoint.name();
-        self.world.stats.count_request(endpoint, record.method, record.status, record.credential);
+        self.world
+            .stats
+            .count_request(endpoint, record.method, record.status, record.credential);
         tracing::debug!(
             request_id = %record.request_id,
             endpoint,
@@ -343,7 +426,13 @@ impl<'a> Step<'a> {
             None
         } else {
             let waits = delay > Duration::ZERO
-                || matches!(shape, Shape::Answer { travel: Travel::Trickle { .. }, .. });
+                || matches!(
+                    shape,
+                    Shape::Answer {
+                        travel: Travel::Trickle { .. },
+                        ..
+                    }
+                );
             if waits && record.effect {
                 record.announce(self.world);
             }
@@ -386,9 +475,13 @@ impl<'a> Step<'a> {
     }
 
     fn take_token(&mut self) -> Result<(), Limited> {
-        let Identity::Management { account, index } = self.identity else { return Ok(()) };
+        let Identity::Management { account, index } = self.identity else {
+            return Ok(());
+        };
         let key = self.world.accounts.get(account).and_then(|account| account.management.get(index));
-        let Some(hash) = key.filter(|key| key.revoked_at.is_none()).map(|key| key.hash) else { return Ok(()) };
+        let Some(hash) = key.filter(|key| key.revoked_at.is_none()).map(|key| key.hash) else {
+            return Ok(());
+        };
         self.world.gate.take(hash, self.now)
     }
 
@@ -454,8 +547,11 @@ impl<'a> Step<'a> {
         let Some(deletion) = key.deletion else { return };
         let distance = u64::try_from(now.since(deletion.at).as_millis()).unwrap_or(u64::MAX);
         let late = &mut key.late_uses;
-        let (count, max) =
-            if probe { (&mut late.probes, &mut late.max_probe_ms) } else { (&mut late.count, &mut late.max_ms) };
+        let (count, max) = if probe {
+            (&mut late.probes, &mut late.max_probe_ms)
+        } else {
+            (&mut late.count, &mut late.max_ms)
+        };
         *count += 1;
         *max = distance.max(*max);
     }
@@ -495,5 +591,8 @@ impl<'a> Step<'a> {
 }
 
 fn answer(response: SimResponse) -> Shape {
-    Shape::Answer { response, travel: Travel::Whole }
+    Shape::Answer {
+        response,
+        travel: Travel::Whole,
+    }
 }

@@ -62,7 +62,12 @@ pub(crate) struct EventLog {
 
 impl EventLog {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { events: VecDeque::new(), capacity: capacity.max(1), last_seq: 0, news: watch::Sender::new(0) }
+        Self {
+            events: VecDeque::new(),
+            capacity: capacity.max(1),
+            last_seq: 0,
+            news: watch::Sender::new(0),
+        }
     }
 
     /// Appends an event and gives it its number.

@@ -61,7 +61,10 @@ impl Usd {
         Self(self.0.saturating_mul(i128::from(count)))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "the quotient is correctly rounded below 2^53, and parsed from text above")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the quotient is correctly rounded below 2^53, and parsed from text above"
+    )]
     fn to_f64(self) -> f64 {
         if self.0.abs() < EXACT_F64 {
             self.0 as f64 / PICO as f64

@@ -29,7 +29,12 @@ pub struct SimRequest {
 impl SimRequest {
     /// A request without body and headers.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+        Self {
+            method,
+            path: path.into(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
     }
 
     /// With `Authorization: Bearer <key>`. A text that is no header value is left out.
@@ -220,17 +225,32 @@ impl SimReply {
                 delivery.confirm();
                 (delay, Experience::Answer(response))
             }
-            Self::SlowBody { delay, response, first_byte, bytes, interval, delivery } => {
+            Self::SlowBody {
+                delay,
+                response,
+                first_byte,
+                bytes,
+                interval,
+                delivery,
+            } => {
                 delivery.confirm();
                 let pieces = response.body.to_bytes().len().div_ceil(bytes.max(1));
                 let gaps = u32::try_from(pieces.saturating_sub(1)).unwrap_or(u32::MAX);
                 let wait = delay.saturating_add(first_byte).saturating_add(interval.saturating_mul(gaps));
                 (wait, Experience::Answer(response))
             }
-            Self::Truncate { delay, response, bytes, .. } => {
+            Self::Truncate {
+                delay, response, bytes, ..
+            } => {
                 let mut body = response.body.to_bytes();
                 body.truncate(bytes);
-                (delay, Experience::Cut { status: response.status, body })
+                (
+                    delay,
+                    Experience::Cut {
+                        status: response.status,
+                        body,
+                    },
+                )
             }
             Self::Reset { delay, .. } => (delay, Experience::Reset),
             Self::Close { delay, .. } => (delay, Experience::Closed),

@@ -177,7 +177,8 @@ impl SimClock {
     }
 
     pub(crate) fn now(&self) -> Moment {
-        self.frozen.unwrap_or_else(|| Moment(Moment::from_system().0.saturating_add(self.offset)))
+        self.frozen
+            .unwrap_or_else(|| Moment(Moment::from_system().0.saturating_add(self.offset)))
     }
 
     /// The system's time; in manual mode the simulated one, since nothing else would repeat.
@@ -224,7 +225,10 @@ impl SimClock {
     }
 
     pub(crate) fn setting(&self) -> ClockSetting {
-        ClockSetting { offset: self.offset, frozen: self.frozen }
+        ClockSetting {
+            offset: self.offset,
+            frozen: self.frozen,
+        }
     }
 
     pub(crate) fn restore(&mut self, setting: ClockSetting) {

@@ -51,7 +51,9 @@ impl Filter {
         let key = match call.query("api_key_hash")? {
             None => None,
             Some(text) => {
-                let hash = text.parse().map_err(|_malformed| Refusal::bad_request("api_key_hash: expected 64 hex digits"))?;
+                let hash = text
+                    .parse()
+                    .map_err(|_malformed| Refusal::bad_request("api_key_hash: expected 64 hex digits"))?;
                 Some(hash)
             }
         };
@@ -69,13 +71,21 @@ impl Filter {
             Some(_) => return Err(Refusal::bad_request("group_by: expected workspace")),
         };
         let user = call.query("user_id")?.map(str::to_owned);
-        Ok(Self { day, key, user, workspace, by_workspace })
+        Ok(Self {
+            day,
+            key,
+            user,
+            workspace,
+            by_workspace,
+        })
     }
 }
 
 /// The number of one of the last completed days.
 fn completed_day(text: &str, now: Moment) -> Result<i64, Refusal> {
-    let date = (text.len() == 10).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten();
+    let date = (text.len() == 10)
+        .then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
+        .flatten();
     let date = date.ok_or_else(|| Refusal::bad_request("date: expected YYYY-MM-DD"))?;
     let day = date.signed_duration_since(NaiveDate::default()).num_days();
     if (now.day() - ACTIVITY_DAYS..now.day()).contains(&day) {
@@ -101,12 +111,17 @@ pub(super) fn list(world: &World, call: &Call, account: usize, now: Moment) -> R
         let wanted = days.contains(day)
             && filter.day.is_none_or(|wanted| wanted == *day)
             && filter.key.is_none_or(|wanted| wanted == key.hash)
-            && filter.user.as_ref().is_none_or(|wanted| key.creator_user_id.as_ref() == Some(wanted))
+            && filter
+                .user
+                .as_ref()
+                .is_none_or(|wanted| key.creator_user_id.as_ref() == Some(wanted))
             && filter.workspace.is_none_or(|wanted| wanted == *workspace);
         if !wanted {
             continue;
         }
-        let group = grouped.entry((*day, *model, filter.by_workspace.then_some(*workspace))).or_default();
+        let group = grouped
+            .entry((*day, *model, filter.by_workspace.then_some(*workspace)))
+            .or_default();
         group.usage += used.usage;
         group.byok += used.byok;
         group.requests += used.requests;

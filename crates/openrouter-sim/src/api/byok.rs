@@ -79,15 +79,29 @@ pub(super) fn list(world: &World, call: &Call, owner: usize) -> Result<Answer, R
 
     let (offset, limit) = fields::window(call)?;
     let owner = account(world, owner)?;
-    let data = owner.byok.iter().skip(offset).take(limit).map(|byok| view(world, owner, byok)).collect();
-    Answer::json(&List { data, total_count: owner.byok.len() })
+    let data = owner
+        .byok
+        .iter()
+        .skip(offset)
+        .take(limit)
+        .map(|byok| view(world, owner, byok))
+        .collect();
+    Answer::json(&List {
+        data,
+        total_count: owner.byok.len(),
+    })
 }
 
 /// GET `/byok/{id}`.
 pub(super) fn get(world: &World, id: &str, owner: usize) -> Result<Answer, Refusal> {
     let owner = account(world, owner)?;
-    let byok = owner.byok.get(find(owner, id)?).ok_or_else(|| Refusal::not_found(NO_SUCH_CREDENTIAL))?;
-    Answer::json(&Data { data: view(world, owner, byok) })
+    let byok = owner
+        .byok
+        .get(find(owner, id)?)
+        .ok_or_else(|| Refusal::not_found(NO_SUCH_CREDENTIAL))?;
+    Answer::json(&Data {
+        data: view(world, owner, byok),
+    })
 }
 
 /// PATCH `/byok/{id}`, of `allowed_api_key_hashes` alone.
@@ -110,14 +124,15 @@ pub(super) fn update(world: &mut World, call: &Call, id: &str, owner: usize, mod
                 let kept = changed.allowed_api_key_hashes.as_ref().is_some_and(|hashes| hashes.contains(hash));
                 kept || world.key_of(owner, *hash).and_then(|at| world.key(at)).is_some_and(Key::live)
             };
-            let hashes: Option<Vec<KeyHash>> =
-                hashes.iter().map(|hash| hash.parse().ok().filter(known)).collect();
+            let hashes: Option<Vec<KeyHash>> = hashes.iter().map(|hash| hash.parse().ok().filter(known)).collect();
             let refuse = "allowed_api_key_hashes: contains a hash that is no key of this account";
             Some(hashes.ok_or_else(|| Refusal::bad_request(refuse))?)
         }
     };
     changed.allowed_api_key_hashes = allowed;
-    let answer = Answer::json(&Data { data: view(world, account(world, owner)?, &changed) })?;
+    let answer = Answer::json(&Data {
+        data: view(world, account(world, owner)?, &changed),
+    })?;
     if mode.makes()
         && let Some(target) = world.accounts.get_mut(owner).and_then(|owner| owner.byok.get_mut(place))
     {

@@ -34,7 +34,10 @@ impl Request {
         let name = body.get("model").and_then(Value::as_str);
         let name = name.ok_or_else(|| Refusal::bad_request("model: expected a string"))?;
         let (place, model) = models::find(name).ok_or_else(|| Refusal::bad_request("model: no such model"))?;
-        let messages = body.get("messages").and_then(Value::as_array).filter(|messages| !messages.is_empty());
+        let messages = body
+            .get("messages")
+            .and_then(Value::as_array)
+            .filter(|messages| !messages.is_empty());
         let messages = messages.ok_or_else(|| Refusal::bad_request("messages: expected a non-empty array"))?;
         let mut bytes: usize = 0;
         for message in messages {
@@ -43,9 +46,7 @@ impl Request {
             bytes = bytes.saturating_add(match message.get("content") {
                 None | Some(Value::Null) => 0,
                 Some(Value::String(text)) => text.len(),
-                Some(Value::Array(parts)) => {
-                    parts.iter().filter_map(|part| part.get("text")?.as_str()).map(str::len).sum()
-                }
+                Some(Value::Array(parts)) => parts.iter().filter_map(|part| part.get("text")?.as_str()).map(str::len).sum(),
                 Some(_) => return Err(Refusal::bad_request("messages: content is a string or an array of parts")),
             });
         }
@@ -54,7 +55,12 @@ impl Request {
             Some(Value::Bool(stream)) => *stream,
             Some(_) => return Err(Refusal::bad_request("stream: expected a boolean")),
         };
-        Ok(Self { place, model, prompt_tokens: tokens(bytes), stream })
+        Ok(Self {
+            place,
+            model,
+            prompt_tokens: tokens(bytes),
+            stream,
+        })
     }
 }
 
@@ -63,13 +69,7 @@ fn tokens(bytes: usize) -> u64 {
 }
 
 /// POST `/chat/completions`.
-pub(super) fn complete(
-    world: &mut World,
-    call: &Call,
-    at: KeyRef,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn complete(world: &mut World, call: &Call, at: KeyRef, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     let request = Request::read(call.body()?)?;
     let forced = call.forced_cost()?;
     let id = format!("gen-{}-{}", now.unix_seconds(), world.random.id());
@@ -92,9 +92,8 @@ pub(super) fn complete(
 
     let text = format!("Simulated answer for the key {}.", key.label);
     let completion_tokens = tokens(text.len());
-    let cost = forced.unwrap_or_else(|| {
-        request.model.prompt.times(request.prompt_tokens) + request.model.completion.times(completion_tokens)
-    });
+    let cost =
+        forced.unwrap_or_else(|| request.model.prompt.times(request.prompt_tokens) + request.model.completion.times(completion_tokens));
     let (credits, byok_cost) = if byok { (Usd::ZERO, cost) } else { (cost, Usd::ZERO) };
     let usage = UsageView {
         prompt_tokens: request.prompt_tokens,
@@ -102,7 +101,9 @@ pub(super) fn complete(
         total_tokens: request.prompt_tokens.saturating_add(completion_tokens),
         cost: credits,
         is_byok: byok,
-        cost_details: CostDetails { upstream_inference_cost: byok.then_some(byok_cost) },
+        cost_details: CostDetails {
+            upstream_inference_cost: byok.then_some(byok_cost),
+        },
     };
     let used = DayUse {
         usage: credits,
@@ -112,7 +113,13 @@ pub(super) fn complete(
         completion_tokens,
     };
     let name = key.name.clone();
-    let reply = Reply { id: &id, created: now.unix_seconds(), model: request.model.id, text: &text, usage };
+    let reply = Reply {
+        id: &id,
+        created: now.unix_seconds(),
+        model: request.model.id,
+        text: &text,
+        usage,
+    };
     let answer = if request.stream { reply.stream() } else { reply.whole() }?;
 
     let times = match mode {
@@ -136,17 +143,11 @@ pub(super) fn complete(
 }
 
 /// Refuses a completion whose cap or guardrail budget is spent.
-fn check_limits(
-    world: &World,
-    guardrail: Option<&crate::state::account::Guardrail>,
-    key: &Key,
-    now: Moment,
-) -> Result<(), Refusal> {
+fn check_limits(world: &World, guardrail: Option<&crate::state::account::Guardrail>, key: &Key, now: Moment) -> Result<(), Refusal> {
     if let Some((guardrail, limit)) = guardrail.and_then(|guardrail| Some((guardrail, guardrail.limit?)))
         && key.spent_in(guardrail.reset_interval, guardrail.include_byok, now) >= limit
     {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "Guardrail budget exceeded")
-            .completion(CompletionResult::RefusedLimit));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "Guardrail budget exceeded").completion(CompletionResult::RefusedLimit));
     }
     let spent = key.spent_in(key.limit_reset, key.include_byok_in_limit, now);
     if key.limit.is_none_or(|limit| spent < limit) {
@@ -160,8 +161,9 @@ fn check_limits(
     };
     let refusal = match world.compat.over_limit {
         OverLimit::Forbidden => Refusal::new(StatusCode::FORBIDDEN, message),
-        OverLimit::PaymentRequired => Refusal::new(StatusCode::PAYMENT_REQUIRED, message)
-            .with_metadata(json!({ "limit_source": "openrouter_key_limit" })),
+        OverLimit::PaymentRequired => {
+            Refusal::new(StatusCode::PAYMENT_REQUIRED, message).with_metadata(json!({ "limit_source": "openrouter_key_limit" }))
+        }
     };
     Err(refusal.completion(CompletionResult::RefusedLimit))
 }
@@ -243,7 +245,10 @@ impl Reply<'_> {
             choices: [Choice {
                 index: 0,
                 finish_reason: "stop",
-                message: Message { role: "assistant", content: self.text },
+                message: Message {
+                    role: "assistant",
+                    content: self.text,
+                },
             }],
             usage: self.usage,
         })
@@ -251,18 +256,27 @@ impl Reply<'_> {
 
     /// Two pieces of text, a last chunk with usage, and the end mark.
     fn stream(&self) -> Result<Answer, Refusal> {
-        let middle = self.text.char_indices().nth(self.text.chars().count() / 2).map_or(0, |(index, _)| index);
+        let middle = self
+            .text
+            .char_indices()
+            .nth(self.text.chars().count() / 2)
+            .map_or(0, |(index, _)| index);
         let (head, tail) = self.text.split_at(middle);
         let mut chunks = Vec::with_capacity(4);
-        for (content, finish_reason, usage) in
-            [(head, None, None), (tail, None, None), ("", Some("stop"), Some(self.usage))]
-        {
+        for (content, finish_reason, usage) in [(head, None, None), (tail, None, None), ("", Some("stop"), Some(self.usage))] {
             let chunk = Chunk {
                 id: self.id,
                 object: "chat.completion.chunk",
                 created: self.created,
                 model: self.model,
-                choices: [ChunkChoice { index: 0, delta: Message { role: "assistant", content }, finish_reason }],
+                choices: [ChunkChoice {
+                    index: 0,
+                    delta: Message {
+                        role: "assistant",
+                        content,
+                    },
+                    finish_reason,
+                }],
                 usage,
             };
             let chunk = serde_json::to_string(&chunk)

@@ -41,9 +41,9 @@ fn read<'a, T>(
     match body.get(name) {
         None => Ok(Field::Absent),
         Some(Value::Null) => Ok(Field::Null),
-        Some(value) => {
-            read(value).map(Field::Value).ok_or_else(|| Refusal::bad_request(format!("{name}: expected {expected}")))
-        }
+        Some(value) => read(value)
+            .map(Field::Value)
+            .ok_or_else(|| Refusal::bad_request(format!("{name}: expected {expected}"))),
     }
 }
 
@@ -76,7 +76,9 @@ pub(crate) fn amount(body: &Map<String, Value>, name: &'static str) -> Result<Fi
 }
 
 pub(crate) fn interval(body: &Map<String, Value>, name: &'static str) -> Result<Field<Interval>, Refusal> {
-    read(body, name, "daily, weekly or monthly", |value| value.as_str().and_then(Interval::parse))
+    read(body, name, "daily, weekly or monthly", |value| {
+        value.as_str().and_then(Interval::parse)
+    })
 }
 
 pub(crate) fn uuid(body: &Map<String, Value>, name: &'static str) -> Result<Field<Uuid>, Refusal> {
@@ -86,7 +88,11 @@ pub(crate) fn uuid(body: &Map<String, Value>, name: &'static str) -> Result<Fiel
 /// A list of strings.
 pub(crate) fn strings(body: &Map<String, Value>, name: &'static str) -> Result<Field<Vec<String>>, Refusal> {
     read(body, name, "an array of strings", |value| {
-        value.as_array()?.iter().map(|element| element.as_str().map(str::to_owned)).collect()
+        value
+            .as_array()?
+            .iter()
+            .map(|element| element.as_str().map(str::to_owned))
+            .collect()
     })
 }
 
@@ -125,9 +131,7 @@ pub(crate) fn query_flag(name: &'static str, value: Option<&str>) -> Result<bool
 pub(crate) fn query_number(name: &'static str, value: Option<&str>, default: usize) -> Result<usize, Refusal> {
     match value {
         None => Ok(default),
-        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Ok(text.parse().unwrap_or(usize::MAX))
-        }
+        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(text.parse().unwrap_or(usize::MAX)),
         Some(_) => Err(Refusal::bad_request(format!("{name}: expected a whole number, 0 or greater"))),
     }
 }

@@ -83,24 +83,26 @@ pub(super) fn list(world: &World, call: &Call, owner: usize) -> Result<Answer, R
     let owner = account(world, owner)?;
     let page = owner.guardrails.iter().skip(offset).take(limit);
     let data = page.map(|guardrail| view(world, owner, guardrail)).collect();
-    Answer::json(&List { data, total_count: owner.guardrails.len() })
+    Answer::json(&List {
+        data,
+        total_count: owner.guardrails.len(),
+    })
 }
 
 /// GET `/guardrails/{id}`.
 pub(super) fn get(world: &World, id: &str, owner: usize) -> Result<Answer, Refusal> {
     let owner = account(world, owner)?;
-    let guardrail = owner.guardrails.get(find(owner, id)?).ok_or_else(|| Refusal::not_found(NO_SUCH_GUARDRAIL))?;
-    Answer::json(&Data { data: view(world, owner, guardrail) })
+    let guardrail = owner
+        .guardrails
+        .get(find(owner, id)?)
+        .ok_or_else(|| Refusal::not_found(NO_SUCH_GUARDRAIL))?;
+    Answer::json(&Data {
+        data: view(world, owner, guardrail),
+    })
 }
 
 /// POST `/guardrails`.
-pub(super) fn create(
-    world: &mut World,
-    call: &Call,
-    owner: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn create(world: &mut World, call: &Call, owner: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     let body = call.body()?;
     let name = fields::not_null("name", fields::text(body, "name")?)?;
     let name = name.ok_or_else(|| Refusal::bad_request("name: is required"))?;
@@ -132,7 +134,9 @@ pub(super) fn create(
         created_at: now,
         assignments: Vec::new(),
     };
-    let mut answer = Answer::json(&Data { data: view(world, account(world, owner)?, &guardrail) })?;
+    let mut answer = Answer::json(&Data {
+        data: view(world, account(world, owner)?, &guardrail),
+    })?;
     answer.status = StatusCode::CREATED;
     if mode.makes()
         && let Some(owner) = world.accounts.get_mut(owner)
@@ -167,7 +171,10 @@ pub(super) fn assignments(world: &World, call: &Call, id: Option<&str>, owner: u
             created_at: assignment.created_at.wire(world.compat.timestamps),
         })
     });
-    Answer::json(&List { data: data.collect(), total_count: all.len() })
+    Answer::json(&List {
+        data: data.collect(),
+        total_count: all.len(),
+    })
 }
 
 /// The keys of `key_hashes`, all of which must be live keys of the account.
@@ -186,14 +193,7 @@ fn key_hashes(world: &World, call: &Call, owner: usize) -> Result<Vec<KeyRef>, R
 }
 
 /// POST `/guardrails/{id}/assignments/keys`.
-pub(super) fn assign(
-    world: &mut World,
-    call: &Call,
-    id: &str,
-    owner: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn assign(world: &mut World, call: &Call, id: &str, owner: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct Assigned {
         assigned_count: usize,
@@ -206,18 +206,14 @@ pub(super) fn assign(
             world.assign(*at, Some(place), now);
         }
     }
-    Ok(Answer::json(&Assigned { assigned_count: keys.len() })?.effect(mode.makes()))
+    Ok(Answer::json(&Assigned {
+        assigned_count: keys.len(),
+    })?
+    .effect(mode.makes()))
 }
 
 /// POST `/guardrails/{id}/assignments/keys/remove`.
-pub(super) fn unassign(
-    world: &mut World,
-    call: &Call,
-    id: &str,
-    owner: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn unassign(world: &mut World, call: &Call, id: &str, owner: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct Unassigned {
         unassigned_count: usize,
@@ -225,12 +221,17 @@ pub(super) fn unassign(
 
     let keys = key_hashes(world, call, owner)?;
     let place = find(account(world, owner)?, id)?;
-    let assigned: Vec<KeyRef> =
-        keys.into_iter().filter(|at| world.key(*at).is_some_and(|key| key.guardrail == Some(place))).collect();
+    let assigned: Vec<KeyRef> = keys
+        .into_iter()
+        .filter(|at| world.key(*at).is_some_and(|key| key.guardrail == Some(place)))
+        .collect();
     if mode.makes() {
         for at in &assigned {
             world.assign(*at, None, now);
         }
     }
-    Ok(Answer::json(&Unassigned { unassigned_count: assigned.len() })?.effect(mode.makes()))
+    Ok(Answer::json(&Unassigned {
+        unassigned_count: assigned.len(),
+    })?
+    .effect(mode.makes()))
 }

@@ -72,8 +72,10 @@ impl<'a> KeyView<'a> {
     /// Costs that are due must have been settled before.
     pub(crate) fn of(world: &'a World, account: usize, key: &'a Key, now: Moment) -> Self {
         let style = world.compat.timestamps;
-        let workspace =
-            world.accounts.get(account).and_then(|account| account.workspaces.get(key.workspace));
+        let workspace = world
+            .accounts
+            .get(account)
+            .and_then(|account| account.workspaces.get(key.workspace));
         Self {
             hash: key.hash,
             name: &key.name,
@@ -114,13 +116,18 @@ pub(super) fn list(world: &mut World, call: &Call, account: usize, now: Moment) 
             Some(id)
         }
     };
-    let Some(owner) = world.accounts.get_mut(account) else { return Err(Refusal::not_found(NO_SUCH_KEY)) };
+    let Some(owner) = world.accounts.get_mut(account) else {
+        return Err(Refusal::not_found(NO_SUCH_KEY));
+    };
     let workspace = match id {
         None => 0,
         Some(id) => owner.workspace_by_id(id).ok_or_else(|| Refusal::not_found("Workspace not found"))?,
     };
-    let slots =
-        owner.workspaces.get_mut(workspace).map(|workspace| workspace.page(filter, offset, now)).unwrap_or_default();
+    let slots = owner
+        .workspaces
+        .get_mut(workspace)
+        .map(|workspace| workspace.page(filter, offset, now))
+        .unwrap_or_default();
     for slot in &slots {
         if let Some(key) = owner.keys.get_mut(*slot) {
             key.settle(now);
@@ -156,7 +163,15 @@ fn new_key(world: &World, call: &Call, account: usize, now: Moment) -> Result<Ne
             .and_then(|account| account.workspace_by_id(id))
             .ok_or_else(|| Refusal::bad_request("workspace_id: no such workspace"))?,
     };
-    Ok(NewKey { name, limit, limit_reset, include_byok_in_limit, expires_at, creator_user_id, workspace })
+    Ok(NewKey {
+        name,
+        limit,
+        limit_reset,
+        include_byok_in_limit,
+        expires_at,
+        creator_user_id,
+        workspace,
+    })
 }
 
 fn checked_limit(world: &World, limit: Field<Usd>) -> Result<Field<Usd>, Refusal> {
@@ -169,13 +184,7 @@ fn checked_limit(world: &World, limit: Field<Usd>) -> Result<Field<Usd>, Refusal
 }
 
 /// POST `/keys`.
-pub(super) fn create(
-    world: &mut World,
-    call: &Call,
-    account: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn create(world: &mut World, call: &Call, account: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     let new = new_key(world, call, account, now)?;
     let live = world.accounts.get(account).map_or(0, |account| account.live);
     if world.compat.max_keys.is_some_and(|most| live >= u64::from(most)) {
@@ -200,7 +209,10 @@ fn created(world: &World, account: usize, text: &KeyText, key: &Key, now: Moment
         data: KeyView<'a>,
     }
 
-    let mut answer = Answer::json(&Created { key: text.expose(), data: KeyView::of(world, account, key, now) })?;
+    let mut answer = Answer::json(&Created {
+        key: text.expose(),
+        data: KeyView::of(world, account, key, now),
+    })?;
     answer.status = StatusCode::CREATED;
     answer.hash = Some(key.hash);
     Ok(answer)
@@ -209,13 +221,18 @@ fn created(world: &World, account: usize, text: &KeyText, key: &Key, now: Moment
 /// A key of the account that reads by hash find.
 fn find(world: &World, hash: &str, account: usize, now: Moment) -> Result<KeyRef, Refusal> {
     let at = hash.parse().ok().and_then(|hash| world.key_of(account, hash));
-    at.filter(|at| world.key(*at).is_some_and(|key| key.found(now))).ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))
+    at.filter(|at| world.key(*at).is_some_and(|key| key.found(now)))
+        .ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))
 }
 
 /// The same for changes: a deleted key cannot be changed, also while reads still find it.
 fn find_live(world: &World, hash: &str, account: usize, now: Moment) -> Result<KeyRef, Refusal> {
     let at = find(world, hash, account, now)?;
-    if world.key(at).is_some_and(Key::live) { Ok(at) } else { Err(Refusal::not_found(NO_SUCH_KEY)) }
+    if world.key(at).is_some_and(Key::live) {
+        Ok(at)
+    } else {
+        Err(Refusal::not_found(NO_SUCH_KEY))
+    }
 }
 
 /// GET `/keys/{hash}`.
@@ -225,18 +242,13 @@ pub(super) fn get(world: &mut World, hash: &str, account: usize, now: Moment) ->
         key.settle(now);
     }
     let key = world.key(at).ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
-    Answer::json(&Data { data: KeyView::of(world, account, key, now) })
+    Answer::json(&Data {
+        data: KeyView::of(world, account, key, now),
+    })
 }
 
 /// PATCH `/keys/{hash}`.
-pub(super) fn update(
-    world: &mut World,
-    call: &Call,
-    hash: &str,
-    account: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn update(world: &mut World, call: &Call, hash: &str, account: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     let body = call.body()?;
     let name = fields::text(body, "name")?;
     let disabled = fields::boolean(body, "disabled")?;
@@ -288,7 +300,9 @@ pub(super) fn update(
         key.workspace = workspace;
     }
     key.updated_at = Some(now);
-    let answer = Answer::json(&Data { data: KeyView::of(world, account, &key, now) })?;
+    let answer = Answer::json(&Data {
+        data: KeyView::of(world, account, &key, now),
+    })?;
     if mode.makes() {
         world.replace(at, key);
     }
@@ -296,13 +310,7 @@ pub(super) fn update(
 }
 
 /// DELETE `/keys/{hash}`.
-pub(super) fn delete(
-    world: &mut World,
-    hash: &str,
-    account: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn delete(world: &mut World, hash: &str, account: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct Deleted {
         deleted: bool,

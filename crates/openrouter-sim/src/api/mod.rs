@@ -74,7 +74,10 @@ impl Call {
             query: route::query(query),
             body,
             presented: presented(&request.headers),
-            forced_cost: request.headers.get("x-sim-cost").map(|cost| cost.to_str().unwrap_or_default().to_owned()),
+            forced_cost: request
+                .headers
+                .get("x-sim-cost")
+                .map(|cost| cost.to_str().unwrap_or_default().to_owned()),
         }
     }
 
@@ -85,7 +88,9 @@ impl Call {
     }
 
     fn body(&self) -> Result<&Map<String, Value>, Refusal> {
-        self.body.as_ref().ok_or_else(|| Refusal::bad_request("The request body must be a JSON object"))
+        self.body
+            .as_ref()
+            .ok_or_else(|| Refusal::bad_request("The request body must be a JSON object"))
     }
 
     /// The name in the body of a create.
@@ -224,13 +229,7 @@ enum Caller {
 }
 
 /// Answers a call.
-pub(crate) fn process(
-    world: &mut World,
-    call: &Call,
-    identity: Identity,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(crate) fn process(world: &mut World, call: &Call, identity: Identity, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     match &call.route {
         Route::Unknown => return Err(Refusal::not_found("Not Found")),
         Route::WrongMethod => return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")),
@@ -242,9 +241,7 @@ pub(crate) fn process(
         (Route::Key, Caller::Management { account, index }) => current_key::of_management(world, account, index, now),
         (Route::Chat, Caller::Inference(at)) => chat::complete(world, call, at, now, mode),
         (Route::Chat, Caller::Management { .. }) => Err(match world.compat.mgmt_on_inference {
-            ManagementOnInference::Unauthorized => {
-                Refusal::auth(StatusCode::UNAUTHORIZED, USER_NOT_FOUND, AuthFailure::WrongKind)
-            }
+            ManagementOnInference::Unauthorized => Refusal::auth(StatusCode::UNAUTHORIZED, USER_NOT_FOUND, AuthFailure::WrongKind),
             ManagementOnInference::Forbidden => Refusal::auth(
                 StatusCode::FORBIDDEN,
                 "Management keys cannot be used for inference",
@@ -284,16 +281,13 @@ fn manage(world: &mut World, call: &Call, account: usize, now: Moment, mode: Mod
         Route::ByokList => byok::list(world, call, account),
         Route::ByokGet(id) => byok::get(world, id, account),
         Route::ByokUpdate(id) => byok::update(world, call, id, account, mode),
-        Route::Key | Route::Chat | Route::Models | Route::WrongMethod | Route::Unknown => {
-            Err(Refusal::not_found("Not Found"))
-        }
+        Route::Key | Route::Chat | Route::Models | Route::WrongMethod | Route::Unknown => Err(Refusal::not_found("Not Found")),
     }
 }
 
 fn authenticate(world: &World, identity: Identity, now: Moment) -> Result<Caller, Refusal> {
-    let unauthorized = |message, reason| {
-        Err(Refusal::auth(StatusCode::UNAUTHORIZED, message, reason).completion(CompletionResult::RefusedAuth))
-    };
+    let unauthorized =
+        |message, reason| Err(Refusal::auth(StatusCode::UNAUTHORIZED, message, reason).completion(CompletionResult::RefusedAuth));
     match identity {
         Identity::Missing => unauthorized(MISSING_HEADER, AuthFailure::Missing),
         Identity::Malformed => unauthorized(MISSING_HEADER, AuthFailure::Malformed),
@@ -306,12 +300,12 @@ fn authenticate(world: &World, identity: Identity, now: Moment) -> Result<Caller
             }
         }
         Identity::Inference(at) => {
-            let Some(key) = world.key(at) else { return unauthorized(USER_NOT_FOUND, AuthFailure::Unknown) };
+            let Some(key) = world.key(at) else {
+                return unauthorized(USER_NOT_FOUND, AuthFailure::Unknown);
+            };
             match (key.authenticate(now, &world.compat), world.compat.expired_message) {
                 (Ok(()), _) => Ok(Caller::Inference(at)),
-                (Err(AuthFailure::Expired), ExpiredMessage::KeyExpired) => {
-                    unauthorized("API key expired", AuthFailure::Expired)
-                }
+                (Err(AuthFailure::Expired), ExpiredMessage::KeyExpired) => unauthorized("API key expired", AuthFailure::Expired),
                 (Err(reason), _) => unauthorized(USER_NOT_FOUND, reason),
             }
         }

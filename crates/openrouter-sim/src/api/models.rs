@@ -159,7 +159,10 @@ pub(super) fn list() -> Result<Answer, Refusal> {
                 tokenizer: "Other",
                 instruct_type: None,
             },
-            pricing: Pricing { prompt: model.prompt.to_string(), completion: model.completion.to_string() },
+            pricing: Pricing {
+                prompt: model.prompt.to_string(),
+                completion: model.completion.to_string(),
+            },
             top_provider: TopProvider {
                 is_moderated: false,
                 context_length: model.context_length,
@@ -169,8 +172,14 @@ pub(super) fn list() -> Result<Answer, Refusal> {
             supported_parameters: ["max_tokens", "temperature", "top_p", "stop"],
             supported_voices: None,
             default_parameters: None,
-            links: ModelLinks { details: format!("/api/v1/models/{}/endpoints", model.id) },
+            links: ModelLinks {
+                details: format!("/api/v1/models/{}/endpoints", model.id),
+            },
         })
         .collect();
-    Answer::json(&ModelList { total_count: data.len(), data, links: PageLinks { next: None } })
+    Answer::json(&ModelList {
+        total_count: data.len(),
+        data,
+        links: PageLinks { next: None },
+    })
 }

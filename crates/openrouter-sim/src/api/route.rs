@@ -236,8 +236,16 @@ mod tests {
             (Method::GET, "/api/v1/auth/key", Route::Key),
             (Method::POST, "/api/v1/chat/completions", Route::Chat),
             (Method::GET, "/api/v1/guardrails/assignments/keys", Route::AssignmentsAll),
-            (Method::GET, "/api/v1/guardrails/g/assignments/keys", Route::AssignmentsList("g".to_owned())),
-            (Method::POST, "/api/v1/guardrails/g/assignments/keys/remove", Route::AssignmentsRemove("g".to_owned())),
+            (
+                Method::GET,
+                "/api/v1/guardrails/g/assignments/keys",
+                Route::AssignmentsList("g".to_owned()),
+            ),
+            (
+                Method::POST,
+                "/api/v1/guardrails/g/assignments/keys/remove",
+                Route::AssignmentsRemove("g".to_owned()),
+            ),
             (Method::GET, "/api/v1/guardrails/g/assignments/keys/remove", Route::WrongMethod),
             (Method::PUT, "/api/v1/keys", Route::WrongMethod),
             (Method::POST, "/api/v1/key", Route::WrongMethod),

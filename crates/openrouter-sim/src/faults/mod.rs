@@ -222,7 +222,10 @@ impl FaultRule {
     /// A rule that always fires on the requests of one endpoint.
     pub fn on(endpoint: impl Into<String>, action: Action) -> Self {
         Self {
-            matching: Match { endpoint: Some(endpoint.into()), ..Match::default() },
+            matching: Match {
+                endpoint: Some(endpoint.into()),
+                ..Match::default()
+            },
             when: None,
             action,
             times: 0,
@@ -269,7 +272,11 @@ impl FaultRule {
 impl Action {
     fn validate(&self) -> Result<(), InvalidRule> {
         let status_fits = |status: u16| {
-            if (200..=599).contains(&status) { Ok(()) } else { Err(InvalidRule("action.status: between 200 and 599".to_owned())) }
+            if (200..=599).contains(&status) {
+                Ok(())
+            } else {
+                Err(InvalidRule("action.status: between 200 and 599".to_owned()))
+            }
         };
         match self {
             Self::Latency { then: Some(then), .. } => then.validate(),
@@ -346,15 +353,17 @@ impl Target {
         }
         if let Some((method, path)) = text.split_once(' ') {
             let path = path.strip_prefix(BASE).unwrap_or(path);
-            let segments: Option<Vec<String>> =
-                path.strip_prefix('/').map(|path| path.split('/').map(str::to_owned).collect());
+            let segments: Option<Vec<String>> = path.strip_prefix('/').map(|path| path.split('/').map(str::to_owned).collect());
             if let Some(segments) = segments.filter(|_| method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'*')) {
-                return Ok(Self::Pattern { method: method.to_owned(), segments });
+                return Ok(Self::Pattern {
+                    method: method.to_owned(),
+                    segments,
+                });
             }
         }
-        serde_json::from_value(serde_json::Value::String(text.to_owned())).map(Self::Named).map_err(|_unknown| {
-            InvalidRule("match.endpoint: an endpoint name, any, or method and path pattern".to_owned())
-        })
+        serde_json::from_value(serde_json::Value::String(text.to_owned()))
+            .map(Self::Named)
+            .map_err(|_unknown| InvalidRule("match.endpoint: an endpoint name, any, or method and path pattern".to_owned()))
     }
 
     fn fits(&self, subject: &Subject<'_>) -> bool {
@@ -373,9 +382,7 @@ fn pattern_fits(pattern: &[String], path: &[String]) -> bool {
     match (pattern.split_first(), path.split_first()) {
         (None, None) => true,
         (Some((last, [])), _) if last == "**" => true,
-        (Some((expected, pattern)), Some((given, path))) => {
-            (expected == "*" || expected == given) && pattern_fits(pattern, path)
-        }
+        (Some((expected, pattern)), Some((given, path))) => (expected == "*" || expected == given) && pattern_fits(pattern, path),
         _ => false,
     }
 }
@@ -454,7 +461,13 @@ impl Rules {
         rule.validate()?;
         let target = rule.matching.endpoint.as_deref().map_or(Ok(Target::Any), Target::parse)?;
         self.last_id += 1;
-        self.rules.push(ActiveRule { id: self.last_id, rule, target, matched: 0, fired: 0 });
+        self.rules.push(ActiveRule {
+            id: self.last_id,
+            rule,
+            target,
+            matched: 0,
+            fired: 0,
+        });
         Ok(self.last_id)
     }
 
@@ -520,7 +533,10 @@ impl ActiveRule {
     fn fits(&self, subject: &Subject<'_>) -> bool {
         let matching = &self.rule.matching;
         self.target.fits(subject)
-            && matching.name_prefix.as_deref().is_none_or(|prefix| subject.name.is_some_and(|name| name.starts_with(prefix)))
+            && matching
+                .name_prefix
+                .as_deref()
+                .is_none_or(|prefix| subject.name.is_some_and(|name| name.starts_with(prefix)))
             && matching.hash.is_none_or(|hash| subject.hash == Some(hash))
             && matching.account.as_deref().is_none_or(|account| subject.account == Some(account))
             && matching.key_kind.is_none_or(|kind| subject.kind == kind)

@@ -29,8 +29,14 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 6] =
-        [Self::LostCreate, Self::Flaky, Self::Slow, Self::RateLimited, Self::Brownout, Self::Eventual];
+    pub const ALL: [Self; 6] = [
+        Self::LostCreate,
+        Self::Flaky,
+        Self::Slow,
+        Self::RateLimited,
+        Self::Brownout,
+        Self::Eventual,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -66,7 +72,13 @@ impl Preset {
             ],
             Self::Slow => vec![FaultRule::on(
                 "any",
-                Action::Latency { ms: Distribution::Lognormal { median: 300.0, p99: 4000.0 }, then: None },
+                Action::Latency {
+                    ms: Distribution::Lognormal {
+                        median: 300.0,
+                        p99: 4000.0,
+                    },
+                    then: None,
+                },
             )],
             Self::Brownout => {
                 let pause = Distribution::Uniform([500.0, 3000.0]);
@@ -75,12 +87,21 @@ impl Preset {
                     body: "json".to_owned(),
                     headers: [("Retry-After".to_owned(), "2".to_owned())].into(),
                 };
-                let late = |action| Action::Latency { ms: pause.clone(), then: Some(Box::new(action)) };
+                let late = |action| Action::Latency {
+                    ms: pause.clone(),
+                    then: Some(Box::new(action)),
+                };
                 vec![
                     FaultRule::on("any", late(unavailable)).probability(0.2),
                     FaultRule::on("any", late(status(524, "html"))).probability(0.05),
                     FaultRule::on("any", Action::Hang { max_ms: Some(30_000) }).probability(0.02),
-                    FaultRule::on("any", Action::Latency { ms: pause.clone(), then: None }),
+                    FaultRule::on(
+                        "any",
+                        Action::Latency {
+                            ms: pause.clone(),
+                            then: None,
+                        },
+                    ),
                 ]
             }
             Self::RateLimited | Self::Eventual => Vec::new(),
@@ -100,7 +121,10 @@ impl Preset {
             list: Some(Distribution::fixed_ms(10_000)),
             ..Delays::default()
         };
-        (self == Self::Eventual).then(|| Propagation { global, prefixes: Vec::new() })
+        (self == Self::Eventual).then(|| Propagation {
+            global,
+            prefixes: Vec::new(),
+        })
     }
 }
 

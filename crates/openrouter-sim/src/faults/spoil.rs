@@ -17,8 +17,14 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Travel {
     Whole,
-    Cut { bytes: usize },
-    Trickle { first_byte: std::time::Duration, bytes: usize, interval: std::time::Duration },
+    Cut {
+        bytes: usize,
+    },
+    Trickle {
+        first_byte: std::time::Duration,
+        bytes: usize,
+        interval: std::time::Duration,
+    },
 }
 
 /// A spoiled answer.
@@ -69,7 +75,11 @@ pub(crate) fn spoil(action: &Action, mut response: SimResponse, first_byte: std:
         }
         _ => {}
     }
-    Spoiled { response, travel, readable }
+    Spoiled {
+        response,
+        travel,
+        readable,
+    }
 }
 
 /// A change of one field.
@@ -141,16 +151,15 @@ pub(crate) fn status_response(status: u16, body: &str, extra: &std::collections:
             headers.insert(name, value);
         }
     }
-    SimResponse { status, headers, body: SimBody::Full(body) }
+    SimResponse {
+        status,
+        headers,
+        body: SimBody::Full(body),
+    }
 }
 
 /// A 429 with everything that belongs to it.
-pub(crate) fn rate_limit_response(
-    limited: Limited,
-    remaining: u64,
-    format: RetryAfterFormat,
-    now: Moment,
-) -> SimResponse {
+pub(crate) fn rate_limit_response(limited: Limited, remaining: u64, format: RetryAfterFormat, now: Moment) -> SimResponse {
     let wait = std::time::Duration::from_secs(limited.retry_after_s);
     let retry_after = match format {
         RetryAfterFormat::Seconds => limited.retry_after_s.to_string(),
@@ -199,16 +208,23 @@ mod tests {
         let nulled = spoiled(&Action::NullFields { fields }, &body);
         assert_eq!(
             nulled,
-            (Some(json!({"data": [{"hash": null, "name": "x"}, {"hash": null, "name": "y"}]})), true)
+            (
+                Some(json!({"data": [{"hash": null, "name": "x"}, {"hash": null, "name": "y"}]})),
+                true
+            )
         );
-        let extra = Action::ExtraFields { fields: [("new".to_owned(), json!(1))].into() };
+        let extra = Action::ExtraFields {
+            fields: [("new".to_owned(), json!(1))].into(),
+        };
         assert_eq!(spoiled(&extra, &json!({"a": 1})), (Some(json!({"a": 1, "new": 1})), true));
     }
 
     #[test]
     fn an_answer_without_its_key_is_not_readable() {
         let body = json!({"key": "sk-or-v1-EXAMPLE", "data": {"hash": "a"}});
-        let drop = |field: &str| Action::DropFields { fields: vec![field.to_owned()] };
+        let drop = |field: &str| Action::DropFields {
+            fields: vec![field.to_owned()],
+        };
         assert!(!spoiled(&drop("key"), &body).1);
         assert!(spoiled(&drop("data.hash"), &body).1);
         assert!(!spoiled(&Action::MalformedJson, &body).1);

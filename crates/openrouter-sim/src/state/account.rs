@@ -231,7 +231,10 @@ impl Account {
     pub(crate) fn relist(&mut self, slot: usize, former: usize) {
         let Some(key) = self.keys.get(slot) else { return };
         let place = (key.created_at, slot);
-        let listed = self.workspaces.get_mut(former).and_then(|workspace| workspace.listing.remove(&place));
+        let listed = self
+            .workspaces
+            .get_mut(former)
+            .and_then(|workspace| workspace.listing.remove(&place));
         let Some(mut listed) = listed else { return };
         listed.disabled = key.disabled;
         listed.expires_at = key.expires_at;

@@ -38,7 +38,12 @@ impl AuthView {
 
     /// Whether the key is let in, and if not, the true reason.
     fn check(&self, now: Moment) -> Result<(), AuthFailure> {
-        let arrived = self.0.iter().rev().find(|(arrival, _)| *arrival <= now).map(|(_, standing)| *standing);
+        let arrived = self
+            .0
+            .iter()
+            .rev()
+            .find(|(arrival, _)| *arrival <= now)
+            .map(|(_, standing)| *standing);
         let latest = self.0.last().map(|(_, standing)| *standing);
         match (arrived, latest) {
             (Some(Standing::Accepted), _) => Ok(()),
@@ -173,7 +178,12 @@ impl Key {
     pub(crate) fn charge(&mut self, now: Moment, credits: Usd, byok: Usd, delay: Duration) {
         self.spent.add(now, credits);
         self.spent_byok.add(now, byok);
-        self.lagging.push_back(Lagging { arrival: now.arrival(delay), used_at: now, credits, byok });
+        self.lagging.push_back(Lagging {
+            arrival: now.arrival(delay),
+            used_at: now,
+            credits,
+            byok,
+        });
         self.settle(now);
     }
 

@@ -92,7 +92,11 @@ pub(crate) struct World {
 impl World {
     /// A fresh world. Parts of the configuration that [`SimConfig::validate`] would refuse are left out.
     pub(crate) fn new(config: SimConfig) -> (Self, KeyText) {
-        let marker = config.key_marker.clone().filter(|marker| crate::config::is_marker(marker)).unwrap_or_default();
+        let marker = config
+            .key_marker
+            .clone()
+            .filter(|marker| crate::config::is_marker(marker))
+            .unwrap_or_default();
         let mut world = Self {
             clock: SimClock::new(config.clock),
             random: Random::new(config.seed, marker),
@@ -124,9 +128,12 @@ impl World {
         let now = self.clock.now();
         let user_id = config.user_id.clone().unwrap_or_else(|| format!("user_{}", self.random.id()));
         let index = self.accounts.len();
-        let mut account =
-            Account::new(config.name.clone(), config.credits, user_id, config.organization_id.clone());
-        let others = config.workspaces.iter().map(String::as_str).filter(|slug| *slug != DEFAULT_WORKSPACE);
+        let mut account = Account::new(config.name.clone(), config.credits, user_id, config.organization_id.clone());
+        let others = config
+            .workspaces
+            .iter()
+            .map(String::as_str)
+            .filter(|slug| *slug != DEFAULT_WORKSPACE);
         for slug in std::iter::once(DEFAULT_WORKSPACE).chain(others) {
             let id = self.random.uuid();
             let guardrail = self.random.uuid();
@@ -145,8 +152,12 @@ impl World {
             });
         }
         self.accounts.push(account);
-        let mut texts: Vec<KeyText> =
-            config.management_keys.iter().filter(|text| is_credential(text.expose())).cloned().collect();
+        let mut texts: Vec<KeyText> = config
+            .management_keys
+            .iter()
+            .filter(|text| is_credential(text.expose()))
+            .cloned()
+            .collect();
         if texts.is_empty() {
             texts.push(self.random.management_key());
         }
@@ -159,13 +170,27 @@ impl World {
     /// Accepts a management key. `false` if its text is already in use.
     pub(crate) fn add_management_key(&mut self, account: usize, text: &KeyText, origin: Origin) -> bool {
         let hash = text.hash();
-        let Some(target) = self.accounts.get_mut(account) else { return false };
+        let Some(target) = self.accounts.get_mut(account) else {
+            return false;
+        };
         if self.holders.contains_key(&hash) {
             return false;
         }
         let label = key_text::label(text.expose(), self.compat.label);
-        self.holders.insert(hash, Holder::Management { account, index: target.management.len() });
-        target.management.push(ManagementKey { hash, label, origin, revoked_at: None, requests: 0 });
+        self.holders.insert(
+            hash,
+            Holder::Management {
+                account,
+                index: target.management.len(),
+            },
+        );
+        target.management.push(ManagementKey {
+            hash,
+            label,
+            origin,
+            revoked_at: None,
+            requests: 0,
+        });
         true
     }
 
@@ -181,7 +206,8 @@ impl World {
         self.changes = 0;
         self.live = 0;
         self.peak_live = 0;
-        self.rules.reset(self.config.faults.iter().filter(|rule| rule.validate().is_ok()).cloned());
+        self.rules
+            .reset(self.config.faults.iter().filter(|rule| rule.validate().is_ok()).cloned());
         self.gate = Gate::default();
         self.stats.reset();
         self.events.clear();
@@ -203,8 +229,18 @@ impl World {
             }
             for key in std::mem::take(&mut account.management) {
                 if key.origin == Origin::Configured {
-                    self.holders.insert(key.hash, Holder::Management { account: index, index: fresh.management.len() });
-                    fresh.management.push(ManagementKey { revoked_at: None, requests: 0, ..key });
+                    self.holders.insert(
+                        key.hash,
+                        Holder::Management {
+                            account: index,
+                            index: fresh.management.len(),
+                        },
+                    );
+                    fresh.management.push(ManagementKey {
+                        revoked_at: None,
+                        requests: 0,
+                        ..key
+                    });
                 }
             }
             *account = fresh;
@@ -246,7 +282,9 @@ impl World {
 
     /// Draws a propagation delay for a key of this name.
     pub(crate) fn delay(&mut self, kind: DelayKind, name: &str) -> Duration {
-        self.propagation.delay(kind, name).map_or(Duration::ZERO, |delay| delay.draw(&mut self.random.delays))
+        self.propagation
+            .delay(kind, name)
+            .map_or(Duration::ZERO, |delay| delay.draw(&mut self.random.delays))
     }
 
     fn spread(&mut self, spread: Spread, kind: DelayKind, name: &str) -> Duration {
@@ -305,9 +343,17 @@ impl World {
     /// Makes a drafted key.
     pub(crate) fn commit(&mut self, account: usize, draft: Draft, handover: Handover) -> Option<KeyRef> {
         let target = self.accounts.get_mut(account)?;
-        let at = KeyRef { account, slot: target.keys.len() };
+        let at = KeyRef {
+            account,
+            slot: target.keys.len(),
+        };
         self.changes += 1;
-        let key = Key { slot: at.slot, created_order: self.changes, handover, ..draft.key };
+        let key = Key {
+            slot: at.slot,
+            created_order: self.changes,
+            handover,
+            ..draft.key
+        };
         self.holders.insert(key.hash, Holder::Inference(at));
         target.insert(key, draft.list_delay);
         self.live += 1;
@@ -345,16 +391,24 @@ impl World {
 
     /// Deletes a live key; `false` if it was already gone.
     pub(crate) fn delete(&mut self, at: KeyRef, now: Moment, spread: Spread) -> bool {
-        let Some(name) = self.key(at).filter(|key| key.live()).map(|key| key.name.clone()) else { return false };
+        let Some(name) = self.key(at).filter(|key| key.live()).map(|key| key.name.clone()) else {
+            return false;
+        };
         let revoke_delay = self.spread(spread, DelayKind::Revoke, &name);
         let list_delay = self.spread(spread, DelayKind::List, &name);
         let get_delay = self.spread(spread, DelayKind::Get, &name);
         self.changes += 1;
         let order = self.changes;
-        let Some(account) = self.accounts.get_mut(at.account) else { return false };
+        let Some(account) = self.accounts.get_mut(at.account) else {
+            return false;
+        };
         let Some(key) = account.keys.get_mut(at.slot) else { return false };
         key.auth.change(now, revoke_delay, Standing::Deleted);
-        key.deletion = Some(Deletion { at: now, order, found_until: now.arrival(get_delay) });
+        key.deletion = Some(Deletion {
+            at: now,
+            order,
+            found_until: now.arrival(get_delay),
+        });
         let hash = key.hash;
         if let Some(guardrail) = key.guardrail.take().and_then(|index| account.guardrails.get_mut(index)) {
             guardrail.assignments.retain(|assignment| assignment.slot != at.slot);
@@ -383,7 +437,11 @@ impl World {
             former.assignments.retain(|assignment| assignment.slot != at.slot);
         }
         if let Some(target) = guardrail.and_then(|index| account.guardrails.get_mut(index)) {
-            target.assignments.push(Assignment { id, slot: at.slot, created_at: now });
+            target.assignments.push(Assignment {
+                id,
+                slot: at.slot,
+                created_at: now,
+            });
         }
     }
 }

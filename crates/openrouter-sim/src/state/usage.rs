@@ -90,7 +90,12 @@ impl Usage {
     pub(crate) fn set(&mut self, interval: Option<Interval>, now: Moment, amount: Usd) {
         match interval {
             None => self.total = amount,
-            Some(interval) => *self.window(interval) = Window { number: interval.number(now), amount },
+            Some(interval) => {
+                *self.window(interval) = Window {
+                    number: interval.number(now),
+                    amount,
+                }
+            }
         }
     }
 

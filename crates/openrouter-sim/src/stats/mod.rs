@@ -162,7 +162,11 @@ pub(crate) struct Stats {
 impl Stats {
     /// Counters to zero. Requests that are under way stay counted as such.
     pub(crate) fn reset(&mut self) {
-        *self = Self { in_flight: self.in_flight, max_in_flight: self.in_flight, ..Self::default() };
+        *self = Self {
+            in_flight: self.in_flight,
+            max_in_flight: self.in_flight,
+            ..Self::default()
+        };
     }
 
     pub(crate) fn begin_request(&mut self) {
@@ -174,13 +178,7 @@ impl Stats {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    pub(crate) fn count_request(
-        &mut self,
-        endpoint: &'static str,
-        method: &'static str,
-        status: Option<u16>,
-        credential: CredentialKind,
-    ) {
+    pub(crate) fn count_request(&mut self, endpoint: &'static str, method: &'static str, status: Option<u16>, credential: CredentialKind) {
         *self.requests.entry((endpoint, method, status, credential)).or_default() += 1;
     }
 

@@ -186,7 +186,10 @@ impl StatsView {
     pub(crate) fn of(world: &World, prefixes: &[String]) -> Self {
         let now = world.clock.now();
         let mut keys = KeyStats {
-            total: KeyCounts { peak_live: world.peak_live(), ..KeyCounts::default() },
+            total: KeyCounts {
+                peak_live: world.peak_live(),
+                ..KeyCounts::default()
+            },
             ..KeyStats::default()
         };
         let mut first_use_ms = BTreeMap::new();
@@ -194,7 +197,10 @@ impl StatsView {
         let mut by_key = BTreeMap::new();
         let mut by_management_key = BTreeMap::new();
         for account in &world.accounts {
-            let counts = KeyCounts { peak_live: account.peak_live, ..count(account.keys.iter(), now) };
+            let counts = KeyCounts {
+                peak_live: account.peak_live,
+                ..count(account.keys.iter(), now)
+            };
             keys.total.add(counts);
             keys.by_account.insert(account.name.clone(), counts);
             for key in &account.keys {
@@ -320,7 +326,10 @@ fn count_prefix(accounts: &[Account], prefix: &str, now: Moment) -> KeyCounts {
         live += change;
         peak = peak.max(live);
     }
-    KeyCounts { peak_live: u64::try_from(peak).unwrap_or(0), ..counts }
+    KeyCounts {
+        peak_live: u64::try_from(peak).unwrap_or(0),
+        ..counts
+    }
 }
 
 impl LateUseStats {
