@@ -7,6 +7,7 @@ pub mod authentication;
 pub mod connections;
 pub mod environments;
 pub mod error;
+pub mod folders;
 pub mod keys;
 pub mod projects;
 pub mod rotations;

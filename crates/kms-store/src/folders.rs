@@ -3,7 +3,7 @@
 use kms_core::ids::{EnvironmentId, FolderId, ProjectId};
 use kms_core::names::SecretPath;
 use kms_core::time::Timestamp;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::entity::folders;
 use crate::{Session, StoreError, Tx};
@@ -89,7 +89,72 @@ impl Session {
     }
 }
 
+impl Session {
+    /// A folder by its id, whichever project it is in. The caller checks the project that it names.
+    pub async fn find_folder_anywhere(&self, id: FolderId) -> Result<Option<FolderRecord>, StoreError> {
+        folders::Entity::find_by_id(id.0)
+            .one(self)
+            .await?
+            .map(FolderRecord::try_from)
+            .transpose()
+    }
+
+    /// The folders in a folder, by name.
+    pub async fn list_folders_in(&self, parent: FolderId) -> Result<Vec<FolderRecord>, StoreError> {
+        let rows = folders::Entity::find()
+            .filter(folders::Column::ParentId.eq(parent.0))
+            .order_by_asc(folders::Column::Name)
+            .order_by_asc(folders::Column::Id)
+            .all(self)
+            .await?;
+        rows.into_iter().map(FolderRecord::try_from).collect()
+    }
+
+    /// All folders below a path, by path; not the one at the path itself.
+    pub async fn list_folders_below(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<FolderRecord>, StoreError> {
+        let rows = folders::Entity::find()
+            .filter(folders::Column::EnvironmentId.eq(environment.0))
+            .all(self)
+            .await?;
+        let mut found = rows.into_iter().map(FolderRecord::try_from).collect::<Result<Vec<_>, _>>()?;
+        // Compared here: collations of the engines differ, and a path may hold what LIKE gives a meaning.
+        found.retain(|folder| folder.path != *path && folder.path.is_within(path));
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// The ids of all folders of an environment.
+    pub async fn list_folders_of_environment(&self, environment: EnvironmentId) -> Result<Vec<FolderId>, StoreError> {
+        let rows = folders::Entity::find()
+            .filter(folders::Column::EnvironmentId.eq(environment.0))
+            .all(self)
+            .await?;
+        Ok(rows.into_iter().map(|row| FolderId(row.id)).collect())
+    }
+}
+
 impl Tx {
+    /// Writes a folder back. Refused by `uq_folders_path` if there is one at its path.
+    pub async fn update_folder(&self, folder: &FolderRecord) -> Result<(), StoreError> {
+        folders::Entity::update_many()
+            .set(folders::ActiveModel::from(folder))
+            .filter(folders::Column::Id.eq(folder.id.0))
+            .filter(folders::Column::ProjectId.eq(folder.project.0))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes a folder with everything below it. Its rotations must have been removed before.
+    pub async fn remove_folder(&self, project: ProjectId, id: FolderId) -> Result<(), StoreError> {
+        folders::Entity::delete_many()
+            .filter(folders::Column::Id.eq(id.0))
+            .filter(folders::Column::ProjectId.eq(project.0))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
     /// Adds a folder. Refused by `uq_folders_path` if there is one at its path.
     pub async fn insert_folder(&self, folder: &FolderRecord) -> Result<(), StoreError> {
         folders::Entity::insert(folders::ActiveModel::from(folder))

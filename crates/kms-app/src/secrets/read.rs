@@ -1,0 +1,435 @@
+//! Reading secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kms_core::ids::{FolderId, SecretId};
+use kms_core::names::SecretName;
+use kms_core::permission::{Resource, project};
+use kms_core::seal::KeyScope;
+use kms_core::secret::SecretString;
+use kms_crypto::data::DataKeys;
+use kms_store::Session;
+use kms_store::secrets::{SecretRecord, SecretVersionRecord};
+use serde_json::json;
+
+use super::Secret;
+use super::expand::{Expansion, Loaded, Source, Target, expand, source};
+pub use super::place::PlaceSelector;
+use super::place::{missing_environment, missing_folder};
+use crate::access::{ProjectScope, project_scope, scope_of};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::{App, Error};
+
+/// How secrets are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Whether values are shown.
+    pub values: bool,
+    /// Whether references are expanded.
+    pub expand: bool,
+}
+
+/// Which secrets are listed.
+#[derive(Debug, Clone)]
+pub struct ListQuery {
+    /// Where.
+    pub place: PlaceSelector,
+    /// Whether folders below are listed too.
+    pub recursive: bool,
+    /// Only secrets whose metadata has all of one of these sets of (key, value).
+    pub metadata: Vec<Vec<(String, String)>>,
+    /// How they are shown.
+    pub options: ReadOptions,
+}
+
+/// A version of a secret as it is shown.
+#[derive(Debug, Clone)]
+pub struct SecretVersion {
+    /// The secret as it was then.
+    pub secret: Secret,
+    /// Who made it: kind, id, name.
+    pub author: kms_store::secrets::VersionAuthor,
+}
+
+/// How deep a recursive list goes.
+const DEPTH: usize = 20;
+
+/// Folders that references of one request may lead to.
+const MOST_FOLDERS: usize = 200;
+
+impl App {
+    /// The secrets of a folder, or of all folders below it, by name.
+    pub async fn list_secrets(&self, actor: &Actor, query: &ListQuery) -> Result<(Vec<Secret>, String), Error> {
+        let session = self.store().read();
+        let (scope, found) = self.look_for(&session, actor, &query.place).await?;
+        scope.require_somewhere(project::SECRETS_DESCRIBE)?;
+        let project = scope.project().id;
+        let (environment, folder) = match found {
+            Some((environment, Some(folder))) => (environment, folder),
+            Some((_, None)) if query.recursive => return Err(missing_folder(&query.place)),
+            None if query.recursive => return Err(missing_environment(&query.place.environment)),
+            // A folder that is not there has no secrets.
+            _ => return Ok((Vec::new(), project.to_string())),
+        };
+        let mut paths: BTreeMap<FolderId, String> = BTreeMap::from([(folder.id, folder.path.as_str().to_owned())]);
+        if query.recursive {
+            let depth = folder.path.segments().count();
+            for below in session.list_folders_below(environment.id, &folder.path).await? {
+                if below.path.segments().count() - depth <= DEPTH {
+                    paths.insert(below.id, below.path.as_str().to_owned());
+                }
+            }
+        }
+        let folders: Vec<FolderId> = paths.keys().copied().collect();
+        let mut records = if query.recursive {
+            session.list_secrets_of_folders(&folders).await?
+        } else {
+            session.list_secrets(folder.id).await?
+        };
+        records.retain(|record| has_metadata(record, &query.metadata));
+        let mut shown = Vec::with_capacity(records.len());
+        let keys = self.data_keys(&session, KeyScope::Project(project)).await?;
+        for record in records {
+            let path = paths.get(&record.folder).cloned().unwrap_or_default();
+            let resource = Resource::at(&environment.slug, &path).named(&record.key);
+            if !scope.allows(project::SECRETS_DESCRIBE, &resource) {
+                continue;
+            }
+            if query.options.values && !scope.allows(project::SECRETS_READ_VALUE, &resource) {
+                if query.recursive {
+                    continue;
+                }
+                return Err(Error::PermissionDenied {
+                    missing: project::SECRETS_READ_VALUE,
+                });
+            }
+            shown.push(self.show_secret(&keys, record, &environment.slug, &path, query.options.values)?);
+        }
+        if query.options.values && query.options.expand {
+            self.expand_all(&session, actor, &scope, &mut shown).await?;
+        }
+        let metadata = json!({
+            "environment": environment.slug, "secretPath": folder.path.as_str(), "numberOfSecrets": shown.len(), "recursive": query.recursive,
+        });
+        self.record_read(actor, Event::in_project("get-secrets", project, metadata)).await?;
+        Ok((shown, project.to_string()))
+    }
+
+    /// One secret by its name, now or in an earlier version.
+    pub async fn get_secret(
+        &self,
+        actor: &Actor,
+        place: &PlaceSelector,
+        name: &SecretName,
+        version: Option<u32>,
+        options: ReadOptions,
+    ) -> Result<Secret, Error> {
+        let session = self.store().read();
+        let found = self.find_place_for(&session, actor, place).await?;
+        let record = session
+            .find_secret(found.folder.id, name.as_str())
+            .await?
+            .ok_or_else(|| missing(name.as_str()))?;
+        self.answer_one(
+            &session,
+            actor,
+            &found.scope,
+            record,
+            (&found.environment.slug, found.folder.path.as_str()),
+            version,
+            options,
+        )
+        .await
+    }
+
+    /// One secret by its id.
+    pub async fn get_secret_by_id(&self, actor: &Actor, id: SecretId, options: ReadOptions) -> Result<Secret, Error> {
+        let session = self.store().read();
+        let unknown = || Error::not_found(format!("no secret with the id {id}"));
+        let record = session.find_secret_by_id(id).await?.ok_or_else(unknown)?;
+        let scope = project_scope(&session, actor, record.project, self.now())
+            .await
+            .map_err(|error| match error {
+                Error::NotFound { .. } => unknown(),
+                other => other,
+            })?;
+        let folder = session
+            .find_folder_by_id(record.project, record.folder)
+            .await?
+            .ok_or_else(unknown)?;
+        let environment = session.find_environment_by_id(folder.environment).await?.ok_or_else(unknown)?;
+        self.answer_one(
+            &session,
+            actor,
+            &scope,
+            record,
+            (&environment.slug, folder.path.as_str()),
+            None,
+            options,
+        )
+        .await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "private; both callers have all of these at hand")]
+    async fn answer_one(
+        &self,
+        session: &Session,
+        actor: &Actor,
+        scope: &ProjectScope,
+        record: SecretRecord,
+        (environment, path): (&str, &str),
+        version: Option<u32>,
+        options: ReadOptions,
+    ) -> Result<Secret, Error> {
+        let resource = Resource::at(environment, path).named(&record.key);
+        if !scope.allows(project::SECRETS_DESCRIBE, &resource) {
+            return Err(Error::PermissionDenied {
+                missing: project::SECRETS_DESCRIBE,
+            });
+        }
+        if options.values {
+            scope.require(project::SECRETS_READ_VALUE, &resource)?;
+        }
+        let record = match version.filter(|wanted| *wanted != record.version) {
+            None => record,
+            Some(wanted) => {
+                let old = session
+                    .find_secret_version(record.id, wanted)
+                    .await?
+                    .ok_or_else(|| Error::not_found(format!("the secret {} has no version {wanted}", record.key)))?;
+                as_it_was(record, &old)
+            }
+        };
+        let keys = self.data_keys(session, KeyScope::Project(record.project)).await?;
+        let mut shown = vec![self.show_secret(&keys, record, environment, path, options.values)?];
+        if options.values && options.expand {
+            self.expand_all(session, actor, scope, &mut shown).await?;
+        }
+        let secret = shown.pop().ok_or_else(|| Error::internal("a secret was lost"))?;
+        let metadata = json!({
+            "environment": environment, "secretPath": path, "secretId": secret.record.id, "secretKey": secret.record.key,
+            "secretVersion": secret.record.version,
+        });
+        self.record_read(actor, Event::in_project("get-secret", secret.record.project, metadata))
+            .await?;
+        Ok(secret)
+    }
+
+    /// The kept versions of a secret, newest first; values only for those who may read them.
+    pub async fn list_secret_versions(&self, actor: &Actor, id: SecretId, offset: u64, limit: u64) -> Result<Vec<SecretVersion>, Error> {
+        let session = self.store().read();
+        let unknown = || Error::not_found(format!("no secret with the id {id}"));
+        let record = session.find_secret_by_id(id).await?.ok_or_else(unknown)?;
+        let scope = project_scope(&session, actor, record.project, self.now())
+            .await
+            .map_err(|error| match error {
+                Error::NotFound { .. } => unknown(),
+                other => other,
+            })?;
+        let folder = session
+            .find_folder_by_id(record.project, record.folder)
+            .await?
+            .ok_or_else(unknown)?;
+        let environment = session.find_environment_by_id(folder.environment).await?.ok_or_else(unknown)?;
+        let resource = Resource::at(&environment.slug, folder.path.as_str()).named(&record.key);
+        scope.require(project::SECRETS_DESCRIBE, &resource)?;
+        let values = scope.allows(project::SECRETS_READ_VALUE, &resource);
+        let keys = self.data_keys(&session, KeyScope::Project(record.project)).await?;
+        let mut versions = Vec::new();
+        for old in session.list_secret_versions(id, offset, limit.min(100)).await? {
+            let then = as_it_was(record.clone(), &old);
+            let secret = self.show_secret(&keys, then, &environment.slug, folder.path.as_str(), values)?;
+            versions.push(SecretVersion {
+                secret,
+                author: old.author,
+            });
+        }
+        let metadata =
+            json!({ "environment": environment.slug, "secretPath": folder.path.as_str(), "secretId": id, "secretKey": record.key });
+        self.record_read(actor, Event::in_project("get-secret", record.project, metadata))
+            .await?;
+        Ok(versions)
+    }
+
+    pub(super) fn show_secret(
+        &self,
+        keys: &DataKeys,
+        record: SecretRecord,
+        environment: &str,
+        path: &str,
+        values: bool,
+    ) -> Result<Secret, Error> {
+        let value = if values {
+            Some(self.open_secret_value(keys, record.project, record.id, record.version, &record.sealed_value)?)
+        } else {
+            None
+        };
+        let comment = match &record.sealed_comment {
+            Some(sealed) => self
+                .open_secret_comment(keys, record.project, record.id, record.version, sealed)?
+                .expose()
+                .to_owned(),
+            None => String::new(),
+        };
+        Ok(Secret {
+            record,
+            value,
+            comment,
+            environment: environment.to_owned(),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Expands the references in all values, loading the folders that they lead to.
+    async fn expand_all(&self, session: &Session, actor: &Actor, scope: &ProjectScope, secrets: &mut [Secret]) -> Result<(), Error> {
+        let mut loaded = Loaded::new();
+        loop {
+            let mut needs: BTreeSet<Source> = BTreeSet::new();
+            let mut forbidden: BTreeSet<String> = BTreeSet::new();
+            let mut results: Vec<Option<String>> = Vec::with_capacity(secrets.len());
+            for secret in secrets.iter() {
+                let Some(value) = secret.value.as_ref().filter(|value| value.expose().contains("${")) else {
+                    results.push(None);
+                    continue;
+                };
+                let here = Source {
+                    project: None,
+                    environment: secret.environment.clone(),
+                    path: secret.path.clone(),
+                };
+                match expand(value.expose(), &here, &secret.record.key, &loaded) {
+                    Expansion::Done(text) => results.push(Some(text)),
+                    Expansion::Needs(more) => needs.extend(more),
+                    Expansion::Forbidden(references) => forbidden.extend(references),
+                    Expansion::TooLong => {
+                        return Err(Error::bad_request(format!(
+                            "the references in {} lead to a value that is too long",
+                            secret.record.key
+                        )));
+                    }
+                }
+            }
+            if needs.is_empty() {
+                if !forbidden.is_empty() {
+                    return Err(Error::Forbidden {
+                        message: "a value refers to secrets that you are not allowed to read".to_owned(),
+                        details: Some(json!(forbidden)),
+                    });
+                }
+                for (secret, result) in secrets.iter_mut().zip(results) {
+                    if let Some(text) = result {
+                        let multiline = secret.record.skip_multiline_encoding == Some(true) && text.contains('\n');
+                        secret.value = Some(SecretString::new(if multiline {
+                            format!("\"{}\"", text.replace('\n', "\\n"))
+                        } else {
+                            text
+                        }));
+                    }
+                }
+                return Ok(());
+            }
+            if loaded.len() + needs.len() > MOST_FOLDERS {
+                return Err(Error::bad_request("the references lead to too many folders"));
+            }
+            for wanted in needs {
+                let folder = self.load_source(session, actor, scope, &wanted).await?;
+                loaded.insert(wanted, folder);
+            }
+        }
+    }
+
+    /// The values of a folder that references lead to, as far as the actor may read them; empty if there is no such folder.
+    async fn load_source(
+        &self,
+        session: &Session,
+        actor: &Actor,
+        scope: &ProjectScope,
+        wanted: &Source,
+    ) -> Result<BTreeMap<String, Target>, Error> {
+        let nothing = BTreeMap::new();
+        let other;
+        let scope = match &wanted.project {
+            None => Some(scope),
+            Some(slug) => match session.find_project_by_slug(actor.org, slug).await? {
+                None => return Ok(nothing),
+                Some(project) => {
+                    other = scope_of(session, actor, project.clone(), self.now()).await.ok();
+                    if other.is_none() {
+                        // The project exists, but nothing in it may be read.
+                        return self.read_source(session, None, project.id, wanted).await;
+                    }
+                    other.as_ref()
+                }
+            },
+        };
+        match scope {
+            Some(scope) => self.read_source(session, Some(scope), scope.project().id, wanted).await,
+            None => Ok(nothing),
+        }
+    }
+
+    async fn read_source(
+        &self,
+        session: &Session,
+        scope: Option<&ProjectScope>,
+        project: kms_core::ids::ProjectId,
+        wanted: &Source,
+    ) -> Result<BTreeMap<String, Target>, Error> {
+        let Some(environment) = session.find_environment(project, &wanted.environment).await? else {
+            return Ok(BTreeMap::new());
+        };
+        let path = kms_core::names::SecretPath::from_stored(wanted.path.clone());
+        let Some(folder) = session.find_folder(environment.id, &path).await? else {
+            return Ok(BTreeMap::new());
+        };
+        let keys = self.data_keys(session, KeyScope::Project(project)).await?;
+        let mut values = BTreeMap::new();
+        for record in session.list_secrets(folder.id).await? {
+            let resource = Resource::at(&environment.slug, folder.path.as_str()).named(&record.key);
+            let target = if scope.is_some_and(|scope| scope.allows(project::SECRETS_READ_VALUE, &resource)) {
+                let value = self.open_secret_value(&keys, project, record.id, record.version, &record.sealed_value)?;
+                Target::Readable(value.expose().to_owned())
+            } else {
+                Target::Forbidden
+            };
+            values.insert(record.key, target);
+        }
+        Ok(values)
+    }
+
+    /// The place that references of a secret count from.
+    pub(super) fn source_of(environment: &str, path: &kms_core::names::SecretPath) -> Source {
+        source(environment, path)
+    }
+}
+
+pub(super) fn missing(name: &str) -> Error {
+    Error::not_found(format!("no secret named \"{name}\" here"))
+}
+
+fn as_it_was(record: SecretRecord, old: &SecretVersionRecord) -> SecretRecord {
+    SecretRecord {
+        key: old.key.clone(),
+        sealed_value: old.sealed_value.clone(),
+        sealed_comment: old.sealed_comment.clone(),
+        metadata: old.metadata.clone(),
+        skip_multiline_encoding: old.skip_multiline_encoding,
+        version: old.version,
+        updated_at: old.created_at,
+        ..record
+    }
+}
+
+fn has_metadata(record: &SecretRecord, wanted: &[Vec<(String, String)>]) -> bool {
+    let entries = record.metadata.as_array().map(Vec::as_slice).unwrap_or_default();
+    wanted.is_empty()
+        || wanted.iter().any(|set| {
+            set.iter().all(|(key, value)| {
+                entries.iter().any(|entry| {
+                    entry.get("key").and_then(serde_json::Value::as_str) == Some(key)
+                        && entry.get("value").and_then(serde_json::Value::as_str) == Some(value)
+                })
+            })
+        })
+}
