@@ -6,9 +6,14 @@ pub mod audit;
 pub mod authentication;
 pub mod environments;
 pub mod error;
+pub mod identity_tokens;
+pub mod instance;
 pub mod keys;
+pub mod organizations;
 pub mod projects;
+pub mod sessions;
 mod settings;
+pub mod users;
 
 use std::sync::Arc;
 

@@ -4,12 +4,16 @@ pub mod audit;
 mod entity;
 mod error;
 pub mod folders;
+pub mod identities;
+pub mod identity_tokens;
 pub mod instance;
 mod migration;
 pub mod organizations;
 pub mod projects;
 mod session;
 mod store;
+pub mod token_auth;
+pub mod users;
 
 pub use error::StoreError;
 pub use session::{Session, Tx};
