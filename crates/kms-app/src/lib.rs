@@ -8,11 +8,16 @@ pub mod connections;
 pub mod environments;
 pub mod error;
 pub mod folders;
+pub mod identity_tokens;
+pub mod instance;
 pub mod keys;
+pub mod organizations;
 pub mod projects;
 pub mod rotations;
 pub mod secrets;
+pub mod sessions;
 mod settings;
+pub mod users;
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
 //! What handlers share.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
 use ipnet::IpNet;
 use kms_app::App;
 
@@ -52,6 +54,15 @@ pub(crate) fn client_address(peer: IpAddr, forwarded_for: Option<&str>, trusted:
         }
     }
     address.to_canonical()
+}
+
+/// The scheme that a trusted proxy says the client used.
+pub(crate) fn forwarded_proto<'a>(parts: &'a Parts, settings: &HttpSettings) -> Option<&'a str> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
+    if !settings.trusted_proxies.iter().any(|net| net.contains(&peer)) {
+        return None;
+    }
+    parts.headers.get("x-forwarded-proto")?.to_str().ok().map(str::trim)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ pub mod connections;
 mod entity;
 mod error;
 pub mod folders;
+pub mod identities;
+pub mod identity_tokens;
 pub mod instance;
 pub mod inventories;
 pub mod issued_keys;
@@ -18,6 +20,8 @@ pub mod rotations;
 pub mod secrets;
 mod session;
 mod store;
+pub mod token_auth;
+pub mod users;
 
 pub use error::StoreError;
 pub use session::{Session, Tx};

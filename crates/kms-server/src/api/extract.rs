@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kms_app::actor::Actor;
+use kms_app::authentication::SignedIn;
 use kms_app::{Error, FieldIssue};
 use kms_core::audit::Origin;
 use serde::de::DeserializeOwned;
@@ -276,6 +277,20 @@ impl FromRequestParts<ServerState> for Authenticated {
         let token = bearer(parts)?;
         let actor = state.app.authenticate(token, origin(parts)).await?;
         Ok(Self(actor))
+    }
+}
+
+/// A person with an open session, whether or not an organization is selected.
+#[derive(Debug)]
+pub struct AuthenticatedUser(pub SignedIn);
+
+impl FromRequestParts<ServerState> for AuthenticatedUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, ApiError> {
+        let token = bearer(parts)?;
+        let signed_in = state.app.authenticate_user(token, origin(parts)).await?;
+        Ok(Self(signed_in))
     }
 }
 

@@ -3,7 +3,10 @@
 pub mod error;
 pub mod extract;
 mod instance;
+mod organizations;
 mod projects;
+mod sessions;
+mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -36,7 +39,7 @@ impl utoipa::Modify for Security {
 
 /// Every route with its documentation. An area adds its line here.
 fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()))
+    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()).merge(sessions::routes()))
 }
 
 /// The API's description, OpenAPI 3.1.

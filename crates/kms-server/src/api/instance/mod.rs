@@ -1,5 +1,7 @@
-//! Status of the instance and probes.
+//! Status of the instance, its first start and its settings.
 
+mod config;
+mod setup;
 mod status;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -8,5 +10,9 @@ use utoipa_axum::routes;
 use crate::state::ServerState;
 
 pub(super) fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::new().routes(routes!(status::status))
+    OpenApiRouter::new()
+        .routes(routes!(status::status))
+        .routes(routes!(config::get_config, config::update_config))
+        .routes(routes!(setup::bootstrap))
+        .routes(routes!(setup::sign_up))
 }

@@ -1,0 +1,3 @@
+//! Organizations.
+
+pub use kms_store::organizations::OrgRecord;

@@ -1,0 +1,3 @@
+//! People.
+
+pub use kms_store::users::UserRecord;
