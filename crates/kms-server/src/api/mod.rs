@@ -1,10 +1,12 @@
 //! The API: one folder an area, one place that puts them together.
 
+mod connections;
 pub mod error;
 pub mod extract;
 mod instance;
 mod organizations;
 mod projects;
+mod rotations;
 mod sessions;
 mod users;
 
@@ -39,7 +41,7 @@ impl utoipa::Modify for Security {
 
 /// Every route with its documentation. An area adds its line here.
 fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()).merge(sessions::routes()))
+    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()).merge(connections::routes()).merge(rotations::routes()).merge(sessions::routes()))
 }
 
 /// The API's description, OpenAPI 3.1.
