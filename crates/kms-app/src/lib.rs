@@ -213,3 +213,12 @@ pub fn random_name(entropy: &dyn Entropy, length: usize) -> String {
 pub fn fingerprint(bytes: &[u8]) -> String {
     kms_crypto::digest::sha256_hex(bytes)
 }
+
+/// Records as use cases answer them.
+pub mod records {
+    pub use kms_store::audit::{AuditFilter, AuditRecord};
+    pub use kms_store::folders::FolderRecord;
+    pub use kms_store::organizations::Principal;
+    pub use kms_store::projects::{EnvironmentRecord, ProjectMemberRecord, ProjectRecord, RoleAssignment, Temporary};
+    pub use kms_store::secrets::VersionAuthor;
+}

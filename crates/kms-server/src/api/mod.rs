@@ -3,10 +3,12 @@
 mod connections;
 pub mod error;
 pub mod extract;
+mod folders;
 mod instance;
 mod organizations;
 mod projects;
 mod rotations;
+mod secrets;
 mod sessions;
 mod users;
 
@@ -41,7 +43,7 @@ impl utoipa::Modify for Security {
 
 /// Every route with its documentation. An area adds its line here.
 fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()).merge(connections::routes()).merge(rotations::routes()).merge(sessions::routes()))
+    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()).merge(connections::routes()).merge(rotations::routes()).merge(folders::routes()).merge(secrets::routes()).merge(sessions::routes()))
 }
 
 /// The API's description, OpenAPI 3.1.

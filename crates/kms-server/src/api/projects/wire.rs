@@ -1,1 +1,211 @@
-//! Wire shapes.
+//! The project object, in every envelope it comes in.
+
+use kms_app::projects::{Project, ProjectChanges};
+use kms_core::names::Slug;
+use kms_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::error::ApiError;
+use crate::api::extract::{Issues, Wire};
+
+/// What a new project is given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateProjectRequest {
+    /// At most 64 characters.
+    pub(super) project_name: String,
+    /// At most 1024 characters.
+    pub(super) project_description: Option<String>,
+    /// Made from the name if absent or empty.
+    pub(super) slug: Option<String>,
+    /// `secret-manager` if absent; only shown.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    /// Whether to make Development, Staging and Production; true if absent.
+    pub(super) should_create_default_envs: Option<bool>,
+    /// Refuses deletion while set; false if absent.
+    pub(super) has_delete_protection: Option<bool>,
+}
+
+impl Wire for CreateProjectRequest {}
+
+/// Changes of a project; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateProjectRequest {
+    name: Option<String>,
+    description: Option<String>,
+    slug: Option<String>,
+    auto_capitalization: Option<bool>,
+    has_delete_protection: Option<bool>,
+    pit_version_limit: Option<u32>,
+    secret_sharing: Option<bool>,
+    audit_logs_retention_days: Option<u32>,
+}
+
+impl Wire for UpdateProjectRequest {}
+
+/// Types that a project can have; a project of any type can hold secrets.
+const KINDS: [&str; 7] = ["secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam", "ai"];
+
+pub(super) fn name(issues: &mut Issues, field: &str, text: &str) -> String {
+    let text = text.trim();
+    issues.check(!text.is_empty(), field, "too_small", "must not be empty");
+    issues.check(text.chars().count() <= 64, field, "too_big", "must have at most 64 characters");
+    text.to_owned()
+}
+
+fn description(issues: &mut Issues, field: &str, text: Option<String>) -> Option<String> {
+    issues.check(text.as_ref().is_none_or(|text| text.chars().count() <= 1024), field, "too_big", "must have at most 1024 characters");
+    text.filter(|text| !text.is_empty())
+}
+
+impl CreateProjectRequest {
+    pub(super) fn read(self, longest_slug: usize) -> Result<kms_app::projects::NewProject, ApiError> {
+        let mut issues = Issues::new();
+        let name = name(&mut issues, "projectName", &self.project_name);
+        let description = description(&mut issues, "projectDescription", self.project_description);
+        let slug = self.slug.filter(|slug| !slug.trim().is_empty());
+        let slug = slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 5, longest_slug)));
+        let kind = self.kind.filter(|kind| !kind.is_empty()).unwrap_or_else(|| "secret-manager".to_owned());
+        issues.check(KINDS.contains(&kind.as_str()), "type", "invalid_enum_value", "is no type of project");
+        issues.finish()?;
+        Ok(kms_app::projects::NewProject {
+            name,
+            description,
+            slug,
+            kind,
+            default_environments: self.should_create_default_envs.unwrap_or(true),
+            delete_protection: self.has_delete_protection.unwrap_or(false),
+        })
+    }
+}
+
+impl UpdateProjectRequest {
+    pub(super) fn read(self) -> Result<ProjectChanges, ApiError> {
+        let mut issues = Issues::new();
+        let new_name = self.name.map(|text| name(&mut issues, "name", &text));
+        let slug = self.slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 5, 64)));
+        issues.check(
+            self.pit_version_limit.is_none_or(|limit| (1..=100).contains(&limit)),
+            "pitVersionLimit",
+            "too_big",
+            "must be a whole number from 1 to 100",
+        );
+        let description = description(&mut issues, "description", self.description);
+        issues.finish()?;
+        Ok(ProjectChanges {
+            name: new_name,
+            description,
+            slug,
+            auto_capitalization: self.auto_capitalization,
+            delete_protection: self.has_delete_protection,
+            version_limit: self.pit_version_limit,
+            secret_sharing: self.secret_sharing,
+            audit_retention_days: self.audit_logs_retention_days,
+        })
+    }
+}
+
+/// An environment of a project, as projects list it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EnvironmentSummary {
+    id: Uuid,
+    name: String,
+    slug: String,
+}
+
+/// A project.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectBody {
+    id: Uuid,
+    /// The same as `id`.
+    #[serde(rename = "_id")]
+    same_id: Uuid,
+    name: String,
+    slug: String,
+    description: Option<String>,
+    #[serde(rename = "type")]
+    kind: String,
+    default_product: Option<String>,
+    org_id: Uuid,
+    auto_capitalization: bool,
+    version: u32,
+    upgrade_status: Option<String>,
+    pit_version_limit: u32,
+    kms_certificate_key_id: Option<Uuid>,
+    kms_secret_manager_key_id: Option<Uuid>,
+    audit_logs_retention_days: Option<u32>,
+    has_delete_protection: bool,
+    secret_sharing: bool,
+    show_snapshots_legacy: bool,
+    secret_detection_ignore_values: Option<Vec<String>>,
+    enforce_encrypted_secret_manager_secret_metadata: bool,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+    environments: Vec<EnvironmentSummary>,
+}
+
+impl From<Project> for ProjectBody {
+    fn from(project: Project) -> Self {
+        let record = project.record;
+        Self {
+            id: record.id.0,
+            same_id: record.id.0,
+            name: record.name,
+            slug: record.slug,
+            description: record.description,
+            kind: record.kind,
+            default_product: None,
+            org_id: record.org.0,
+            auto_capitalization: record.auto_capitalization,
+            version: 3,
+            upgrade_status: None,
+            pit_version_limit: record.version_limit,
+            kms_certificate_key_id: None,
+            kms_secret_manager_key_id: None,
+            audit_logs_retention_days: record.audit_retention_days,
+            has_delete_protection: record.delete_protection,
+            secret_sharing: record.secret_sharing,
+            show_snapshots_legacy: false,
+            secret_detection_ignore_values: None,
+            enforce_encrypted_secret_manager_secret_metadata: false,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+            environments: project
+                .environments
+                .into_iter()
+                .map(|environment| EnvironmentSummary { id: environment.id.0, name: environment.name, slug: environment.slug })
+                .collect(),
+        }
+    }
+}
+
+/// One project.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProjectEnvelope {
+    pub(super) project: ProjectBody,
+}
+
+/// Several projects.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProjectsEnvelope {
+    pub(super) projects: Vec<ProjectBody>,
+}
+
+/// One project, under its older name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkspaceEnvelope {
+    pub(super) workspace: ProjectBody,
+}
+
+/// Several projects, under their older name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkspacesEnvelope {
+    pub(super) workspaces: Vec<ProjectBody>,
+}
