@@ -167,6 +167,29 @@ impl App {
         &self.0.registry
     }
 
+    /// `sqlite` or `postgres`.
+    pub fn engine_name(&self) -> &'static str {
+        self.store().engine_name()
+    }
+
+    /// Reads the gauges from the database.
+    pub async fn record_gauges(&self) -> Result<(), Error> {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        fn set(name: &'static str, value: u64) {
+            metrics::gauge!(name).set(value as f64);
+        }
+        let session = self.store().read();
+        let (overdue, failed) = session.count_rotations_in_trouble(self.now()).await?;
+        let (debts, alarmed) = session.count_debts().await?;
+        let (_strays, unknown) = session.count_strays().await?;
+        set("kms_rotations_overdue", overdue);
+        set("kms_rotations_failed", failed);
+        set("kms_keys_pending_revocation", debts);
+        set("kms_keys_alarmed", alarmed);
+        set("kms_unknown_markers", u64::try_from(unknown).unwrap_or(0));
+        Ok(())
+    }
+
     /// Whether the application can serve: the database answers.
     pub async fn ready(&self) -> Result<(), Error> {
         self.store().ping().await.map_err(Error::from)

@@ -2,13 +2,20 @@
 
 pub mod api;
 mod middleware;
+mod probes;
 mod state;
+
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+pub use probes::metrics_router;
 pub use state::{HttpSettings, ServerState};
 
 /// The whole service: API, documentation and probes, with the middleware that every request goes through.
@@ -28,4 +35,25 @@ fn infallible(result: Result<Response, std::convert::Infallible>) -> Response {
         Ok(response) => response,
         Err(never) => match never {},
     }
+}
+
+/// Serves `router` until `stop` is cancelled, then finishes the requests in hand, for at most `grace`.
+///
+/// # Errors
+/// Those of accepting connections.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) -> std::io::Result<()> {
+    use axum::serve::ListenerExt;
+    // Small answers must not wait for the client's acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let stopped = stop.clone();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await });
+    let serving = std::future::IntoFuture::into_future(serving);
+    tokio::pin!(serving);
+    tokio::select! {
+        result = &mut serving => return result,
+        () = stop.cancelled() => {}
+    }
+    // Connections that nobody closes must not keep the process alive.
+    tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()))
 }

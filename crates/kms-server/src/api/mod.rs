@@ -43,7 +43,17 @@ impl utoipa::Modify for Security {
 
 /// Every route with its documentation. An area adds its line here.
 fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()).merge(connections::routes()).merge(rotations::routes()).merge(folders::routes()).merge(secrets::routes()).merge(sessions::routes()))
+    OpenApiRouter::with_openapi(Document::openapi()).nest(
+        "/api",
+        OpenApiRouter::new()
+            .merge(instance::routes())
+            .merge(projects::routes())
+            .merge(connections::routes())
+            .merge(rotations::routes())
+            .merge(folders::routes())
+            .merge(secrets::routes())
+            .merge(sessions::routes()),
+    )
 }
 
 /// The API's description, OpenAPI 3.1.
@@ -55,6 +65,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub(crate) fn router(state: ServerState) -> Router {
     let (router, document) = routes().split_for_parts();
     router
+        .merge(crate::probes::routes(state.settings.metrics_here))
         .merge(utoipa_swagger_ui::SwaggerUi::new("/api/docs").url("/api/docs/json", document))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

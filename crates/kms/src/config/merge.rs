@@ -77,7 +77,10 @@ impl Source {
                 values.insert((*name).to_owned(), value);
             }
         }
-        let aliases = ["HOST", "PORT"].into_iter().filter_map(|name| given(name).map(|value| (name, value))).collect();
+        let aliases = ["HOST", "PORT"]
+            .into_iter()
+            .filter_map(|name| given(name).map(|value| (name, value)))
+            .collect();
         Ok(Self { values, aliases })
     }
 
@@ -93,7 +96,10 @@ impl Source {
 
     /// A setting, parsed; the error names it.
     pub(super) fn parsed<T>(&self, name: &str, parse: impl FnOnce(&str) -> Result<T>) -> Result<Option<T>> {
-        self.values.get(name).map(|text| parse(text).with_context(|| format!("the setting {name} is not valid ({text})"))).transpose()
+        self.values
+            .get(name)
+            .map(|text| parse(text).with_context(|| format!("the setting {name} is not valid ({text})")))
+            .transpose()
     }
 
     /// A setting that is on or off; off if absent.
@@ -110,7 +116,10 @@ impl Source {
 fn read_file(path: &str) -> Result<BTreeMap<String, String>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration file {path}"))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        anyhow::anyhow!("the configuration file {path} is not valid TOML: {}", error.message().replace('\n', " "))
+        anyhow::anyhow!(
+            "the configuration file {path} is not valid TOML: {}",
+            error.message().replace('\n', " ")
+        )
     })?;
     table
         .into_iter()
@@ -122,9 +131,11 @@ fn read_file(path: &str) -> Result<BTreeMap<String, String>> {
                 toml::Value::String(text) => text,
                 toml::Value::Boolean(flag) => flag.to_string(),
                 toml::Value::Integer(number) => number.to_string(),
-                toml::Value::Array(items) => {
-                    items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect::<Vec<_>>().join(",")
-                }
+                toml::Value::Array(items) => items
+                    .iter()
+                    .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                    .collect::<Vec<_>>()
+                    .join(","),
                 _ => bail!("the setting {name} in {path} has a value that it cannot have"),
             };
             Ok((name, text))

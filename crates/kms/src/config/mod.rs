@@ -178,19 +178,30 @@ fn networks(text: &str) -> Result<Vec<IpNet>> {
 /// `listen`, or the ecosystem's `HOST` and `PORT`.
 fn listen(source: &Source) -> Result<SocketAddr> {
     if let Some(address) = source.parsed("listen", |text| {
-        let with_host = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
+        let with_host = if text.starts_with(':') {
+            format!("127.0.0.1{text}")
+        } else {
+            text.to_owned()
+        };
         Ok(with_host.replace("localhost:", "127.0.0.1:").parse()?)
     })? {
         return Ok(address);
     }
-    let host = source.alias("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()).replace("localhost", "127.0.0.1");
+    let host = source
+        .alias("HOST")
+        .unwrap_or_else(|| "127.0.0.1".to_owned())
+        .replace("localhost", "127.0.0.1");
     let port = source.alias("PORT").unwrap_or_else(|| "8080".to_owned());
-    format!("{host}:{port}").parse().with_context(|| format!("HOST and PORT do not make an address: {host}:{port}"))
+    format!("{host}:{port}")
+        .parse()
+        .with_context(|| format!("HOST and PORT do not make an address: {host}:{port}"))
 }
 
 fn engine(url: Option<String>, data_dir: &std::path::Path) -> Result<Engine> {
     let Some(url) = url else {
-        return Ok(Engine::Sqlite { path: data_dir.join("kms.db") });
+        return Ok(Engine::Sqlite {
+            path: data_dir.join("kms.db"),
+        });
     };
     if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
         if path.is_empty() || path.contains(":memory:") {
@@ -215,15 +226,25 @@ mod tests {
     use super::*;
 
     fn read(args: ServerArgs, variables: &[(&str, &str)]) -> Result<ServerConfig> {
-        let variables: Vec<(String, String)> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        ServerConfig::read(&args, |name| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
+        let variables: Vec<(String, String)> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        ServerConfig::read(&args, |name| {
+            variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        })
     }
 
     #[test]
     fn without_any_setting_it_listens_on_loopback_with_sqlite() {
         let config = read(ServerArgs::default(), &[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.engine, Engine::Sqlite { path: PathBuf::from("./kms-data/kms.db") });
+        assert_eq!(
+            config.engine,
+            Engine::Sqlite {
+                path: PathBuf::from("./kms-data/kms.db")
+            }
+        );
         assert_eq!(config.openrouter_base_url.as_str(), OPENROUTER);
         assert!(!config.openrouter_set_by_operator && !config.allow_internal_connections && !config.rotation_dev_mode);
     }
@@ -232,8 +253,16 @@ mod tests {
     fn flags_win_over_environment_and_environment_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("kms.toml");
-        std::fs::write(&file, "listen = \"127.0.0.1:1\"\ndata_dir = \"/from/file\"\nrotation_dev_mode = true\n").unwrap();
-        let args = ServerArgs { listen: Some("127.0.0.1:3".into()), config: Some(file.display().to_string()), ..ServerArgs::default() };
+        std::fs::write(
+            &file,
+            "listen = \"127.0.0.1:1\"\ndata_dir = \"/from/file\"\nrotation_dev_mode = true\n",
+        )
+        .unwrap();
+        let args = ServerArgs {
+            listen: Some("127.0.0.1:3".into()),
+            config: Some(file.display().to_string()),
+            ..ServerArgs::default()
+        };
         let config = read(args, &[("KMS_LISTEN", "127.0.0.1:2"), ("KMS_LOG", "debug")]).unwrap();
         assert_eq!(config.listen.port(), 3);
         assert_eq!(config.data_dir, PathBuf::from("/from/file"));
@@ -256,7 +285,12 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.listen.to_string(), "0.0.0.0:9000");
-        assert_eq!(config.engine, Engine::Postgres { url: "postgres://db.example.com/kms".to_owned() });
+        assert_eq!(
+            config.engine,
+            Engine::Postgres {
+                url: "postgres://db.example.com/kms".to_owned()
+            }
+        );
         assert_eq!(config.public_url.as_deref(), Some("https://kms.example.com"));
         assert!(config.allow_internal_connections);
         assert!(matches!(config.root_key, RootKeySource::Given(_)));
@@ -270,15 +304,37 @@ mod tests {
         let file = folder.path().join("kms.toml");
         std::fs::write(&file, "lisen = \"127.0.0.1:1\"\n").unwrap();
         for (args, variables, named) in [
-            (ServerArgs { listen: Some("nowhere".into()), ..ServerArgs::default() }, vec![], "listen"),
-            (ServerArgs { config: Some(file.display().to_string()), ..ServerArgs::default() }, vec![], "lisen"),
+            (
+                ServerArgs {
+                    listen: Some("nowhere".into()),
+                    ..ServerArgs::default()
+                },
+                vec![],
+                "listen",
+            ),
+            (
+                ServerArgs {
+                    config: Some(file.display().to_string()),
+                    ..ServerArgs::default()
+                },
+                vec![],
+                "lisen",
+            ),
             (ServerArgs::default(), vec![("KMS_ROTATION_DEV_MODE", "maybe")], "rotation_dev_mode"),
             (ServerArgs::default(), vec![("KMS_DATABASE_URL", "mysql://x")], "database_url"),
             (ServerArgs::default(), vec![("KMS_LOG_FORMAT", "xml")], "log_format"),
-            (ServerArgs::default(), vec![("KMS_TRUSTED_PROXIES", "10.0.0.0/99")], "trusted_proxies"),
+            (
+                ServerArgs::default(),
+                vec![("KMS_TRUSTED_PROXIES", "10.0.0.0/99")],
+                "trusted_proxies",
+            ),
             (ServerArgs::default(), vec![("KMS_ROOT_KEY", "short")], "root_key"),
             (ServerArgs::default(), vec![("KMS_CONNECTION_RATE", "0")], "connection_rate"),
-            (ServerArgs::default(), vec![("KMS_ROOT_KEY", "a"), ("KMS_ROOT_KEY_FILE", "b")], "root_key"),
+            (
+                ServerArgs::default(),
+                vec![("KMS_ROOT_KEY", "a"), ("KMS_ROOT_KEY_FILE", "b")],
+                "root_key",
+            ),
         ] {
             let error = format!("{:#}", read(args, &variables).unwrap_err());
             assert!(error.contains(named), "{named}: {error}");

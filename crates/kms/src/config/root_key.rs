@@ -47,7 +47,10 @@ impl RootKeySource {
             Self::File(path) => read(path),
             Self::Generated(path) if path.exists() => read(path),
             Self::Generated(path) if database_exists => {
-                bail!("the database exists, but its root key {} is missing; restore the file, or set KMS_ROOT_KEY", path.display())
+                bail!(
+                    "the database exists, but its root key {} is missing; restore the file, or set KMS_ROOT_KEY",
+                    path.display()
+                )
             }
             Self::Generated(path) => generate(path, entropy),
         }
@@ -59,9 +62,16 @@ fn read(path: &Path) -> Result<RootKey> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(path).with_context(|| format!("cannot read the root key file {}", path.display()))?.permissions().mode();
+        let mode = std::fs::metadata(path)
+            .with_context(|| format!("cannot read the root key file {}", path.display()))?
+            .permissions()
+            .mode();
         if mode & 0o077 != 0 {
-            bail!("the root key file {} can be read by others (mode {:o}); run: chmod 600 {0}", path.display(), mode & 0o777);
+            bail!(
+                "the root key file {} can be read by others (mode {:o}); run: chmod 600 {0}",
+                path.display(),
+                mode & 0o777
+            );
         }
     }
     parse(&SecretString::new(text)).with_context(|| format!("the root key file {} is not valid", path.display()))
@@ -81,7 +91,9 @@ fn generate(path: &Path, entropy: &dyn Entropy) -> Result<RootKey> {
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => return read(path),
         Err(error) => return Err(error.error).with_context(cannot),
     }
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(cannot)?;
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(cannot)?;
     Ok(key)
 }
 

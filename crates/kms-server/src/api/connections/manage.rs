@@ -27,7 +27,12 @@ pub(super) async fn create(
     let mut issues = Issues::new();
     let name = issues.take("name", ResourceName::parse(&request.name));
     let description = description(&mut issues, request.description);
-    let offered = state.app.connection_options().into_iter().find(|option| option.app == app).is_some_and(|option| option.methods.contains(&request.method.as_str()));
+    let offered = state
+        .app
+        .connection_options()
+        .into_iter()
+        .find(|option| option.app == app)
+        .is_some_and(|option| option.methods.contains(&request.method.as_str()));
     issues.check(offered, "method", "invalid_enum_value", "is no method of this app");
     request.unsupported.check(&mut issues);
     issues.finish()?;
@@ -35,7 +40,10 @@ pub(super) async fn create(
         app,
         name: checked(name)?,
         description,
-        project: request.project_id.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+        project: request
+            .project_id
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty()),
         method: request.method,
         credentials: request.credentials,
     };
@@ -59,7 +67,11 @@ pub(super) async fn update(
     let description = request.description.map(|text| description(&mut issues, text));
     request.unsupported.check(&mut issues);
     issues.finish()?;
-    let changes = ConnectionChanges { name: name.map(checked).transpose()?, description, credentials: request.credentials };
+    let changes = ConnectionChanges {
+        name: name.map(checked).transpose()?,
+        description,
+        credentials: request.credentials,
+    };
     Ok(Json(state.app.update_connection(&actor, &app, connection, changes).await?.into()))
 }
 
@@ -74,5 +86,11 @@ pub(super) async fn delete(
     ApiJson(_nothing): ApiJson<NoBody>,
 ) -> ApiResult<ConnectionEnvelope> {
     known_app(&state, &app)?;
-    Ok(Json(state.app.delete_connection(&actor, &app, id("connectionId", &connection)?).await?.into()))
+    Ok(Json(
+        state
+            .app
+            .delete_connection(&actor, &app, id("connectionId", &connection)?)
+            .await?
+            .into(),
+    ))
 }

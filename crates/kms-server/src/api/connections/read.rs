@@ -50,9 +50,22 @@ pub(super) async fn options(
     if kind.is_some_and(|kind| !KINDS.contains(&kind)) {
         return Err(Error::invalid("projectType", "invalid_enum_value", "is no type of project").into());
     }
-    let options = if matches!(kind, None | Some("secret-manager")) { state.app.connection_options() } else { Vec::new() };
-    let options = options.into_iter().map(|option| AppOptionBody { name: option.name, app: option.app, methods: option.methods }).collect();
-    Ok(Json(OptionsBody { app_connection_options: options }))
+    let options = if matches!(kind, None | Some("secret-manager")) {
+        state.app.connection_options()
+    } else {
+        Vec::new()
+    };
+    let options = options
+        .into_iter()
+        .map(|option| AppOptionBody {
+            name: option.name,
+            app: option.app,
+            methods: option.methods,
+        })
+        .collect();
+    Ok(Json(OptionsBody {
+        app_connection_options: options,
+    }))
 }
 
 /// Which project.
@@ -95,13 +108,23 @@ pub struct ConnectionsEnvelope {
     app_connections: Vec<ListedConnection>,
 }
 
-async fn listed(state: &ServerState, actor: &kms_app::actor::Actor, app: Option<&str>, query: &ProjectQuery) -> ApiResult<ConnectionsEnvelope> {
+async fn listed(
+    state: &ServerState,
+    actor: &kms_app::actor::Actor,
+    app: Option<&str>,
+    query: &ProjectQuery,
+) -> ApiResult<ConnectionsEnvelope> {
     let found = state.app.list_connections(actor, app, query.read()?).await?;
     let app_connections = found
         .into_iter()
         .map(|(connection, project)| ListedConnection {
             connection: connection.into(),
-            project: project.map(|project| ProjectSummary { id: project.id.0, name: project.name, kind: project.kind, slug: project.slug }),
+            project: project.map(|project| ProjectSummary {
+                id: project.id.0,
+                name: project.name,
+                kind: project.kind,
+                slug: project.slug,
+            }),
         })
         .collect();
     Ok(Json(ConnectionsEnvelope { app_connections }))
@@ -192,7 +215,13 @@ pub(super) async fn get_one(
     ApiPath((app, connection)): ApiPath<(String, String)>,
 ) -> ApiResult<ConnectionEnvelope> {
     known_app(&state, &app)?;
-    Ok(Json(state.app.get_connection(&actor, &app, id("connectionId", &connection)?).await?.into()))
+    Ok(Json(
+        state
+            .app
+            .get_connection(&actor, &app, id("connectionId", &connection)?)
+            .await?
+            .into(),
+    ))
 }
 
 /// The connection of that name: in the project, or among those of the organization itself.
@@ -206,7 +235,9 @@ pub(super) async fn get_by_name(
     ApiQuery(query): ApiQuery<ProjectQuery>,
 ) -> ApiResult<ConnectionEnvelope> {
     known_app(&state, &app)?;
-    Ok(Json(state.app.get_connection_by_name(&actor, &app, &name, query.read()?).await?.into()))
+    Ok(Json(
+        state.app.get_connection_by_name(&actor, &app, &name, query.read()?).await?.into(),
+    ))
 }
 
 /// What uses a connection.
@@ -263,7 +294,14 @@ pub(super) async fn usage(
             kind: uses.project.kind,
             resources: Resources {
                 secret_syncs: Vec::new(),
-                secret_rotations: uses.rotations.into_iter().map(|used| NamedResource { id: used.rotation.0, name: used.name }).collect(),
+                secret_rotations: uses
+                    .rotations
+                    .into_iter()
+                    .map(|used| NamedResource {
+                        id: used.rotation.0,
+                        name: used.name,
+                    })
+                    .collect(),
                 external_cas: Vec::new(),
                 data_sources: Vec::new(),
             },

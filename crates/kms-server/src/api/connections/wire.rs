@@ -148,6 +148,8 @@ pub struct ConnectionEnvelope {
 
 impl From<Connection> for ConnectionEnvelope {
     fn from(connection: Connection) -> Self {
-        Self { app_connection: connection.into() }
+        Self {
+            app_connection: connection.into(),
+        }
     }
 }

@@ -17,7 +17,13 @@ async fn listed(state: &ServerState, actor: &Actor, query: FolderQuery) -> ApiRe
     let found = state.app.list_folders(actor, &place, recursive).await?;
     let folders = found
         .into_iter()
-        .map(|record| if recursive { FolderBody::relative_to(record, &place.path) } else { record.into() })
+        .map(|record| {
+            if recursive {
+                FolderBody::relative_to(record, &place.path)
+            } else {
+                record.into()
+            }
+        })
         .collect();
     Ok(Json(FoldersEnvelope { folders }))
 }
@@ -34,25 +40,33 @@ async fn made(state: &ServerState, actor: &Actor, mut request: FolderRequest) ->
     let place = request.place()?;
     let name = folder_name(request.name.as_deref())?;
     let folder = state.app.create_folder(actor, &place, &name, request.description).await?;
-    Ok(Json(FolderEnvelope { folder: folder.record.into() }))
+    Ok(Json(FolderEnvelope {
+        folder: folder.record.into(),
+    }))
 }
 
 async fn found(state: &ServerState, actor: &Actor, folder: &str) -> ApiResult<FolderEnvelope> {
     let folder = state.app.get_folder(actor, id("folderId", folder)?).await?;
-    Ok(Json(FolderEnvelope { folder: FolderBody::alone(folder) }))
+    Ok(Json(FolderEnvelope {
+        folder: FolderBody::alone(folder),
+    }))
 }
 
 async fn changed(state: &ServerState, actor: &Actor, folder: &str, mut request: FolderRequest) -> ApiResult<FolderEnvelope> {
     let place = request.place()?;
     let name = folder_name(request.name.as_deref())?;
     let folder = state.app.update_folder(actor, &place, folder, &name, request.description).await?;
-    Ok(Json(FolderEnvelope { folder: folder.record.into() }))
+    Ok(Json(FolderEnvelope {
+        folder: folder.record.into(),
+    }))
 }
 
 async fn gone(state: &ServerState, actor: &Actor, folder: &str, mut request: FolderRequest) -> ApiResult<FolderEnvelope> {
     let place = request.place()?;
     let folder = state.app.delete_folder(actor, &place, folder).await?;
-    Ok(Json(FolderEnvelope { folder: folder.record.into() }))
+    Ok(Json(FolderEnvelope {
+        folder: folder.record.into(),
+    }))
 }
 
 /// The folders in a folder; none for a path that does not exist.

@@ -80,7 +80,11 @@ impl FolderRequest {
 
 impl FolderQuery {
     pub(super) fn place(self) -> Result<PlaceSelector, ApiError> {
-        place(self.project_id.or(self.workspace_id), self.environment, self.path.or(self.directory))
+        place(
+            self.project_id.or(self.workspace_id),
+            self.environment,
+            self.path.or(self.directory),
+        )
     }
 }
 
@@ -151,15 +155,26 @@ impl FolderBody {
             env_name: folder.environment.name,
             env_slug: folder.environment.slug,
         };
-        Self { project_id: Some(project), environment: Some(environment), ..Self::from(folder.record) }
+        Self {
+            project_id: Some(project),
+            environment: Some(environment),
+            ..Self::from(folder.record)
+        }
     }
 
     /// With the path from `base`.
     pub(super) fn relative_to(record: FolderRecord, base: &SecretPath) -> Self {
         let whole = record.path.as_str();
-        let rest = if base.is_root() { whole } else { whole.strip_prefix(base.as_str()).unwrap_or(whole) };
+        let rest = if base.is_root() {
+            whole
+        } else {
+            whole.strip_prefix(base.as_str()).unwrap_or(whole)
+        };
         let relative = rest.trim_start_matches('/').to_owned();
-        Self { relative_path: Some(relative), ..Self::from(record) }
+        Self {
+            relative_path: Some(relative),
+            ..Self::from(record)
+        }
     }
 }
 

@@ -101,13 +101,21 @@ pub struct WorkspaceEnvironmentChanged {
     environment: EnvironmentBody,
 }
 
-async fn make(state: &ServerState, actor: &Actor, project: ProjectId, request: CreateEnvironmentRequest) -> Result<EnvironmentRecord, ApiError> {
+async fn make(
+    state: &ServerState,
+    actor: &Actor,
+    project: ProjectId,
+    request: CreateEnvironmentRequest,
+) -> Result<EnvironmentRecord, ApiError> {
     let mut issues = Issues::new();
     let name = name(&mut issues, "name", &request.name);
     let slug = issues.take("slug", EnvironmentSlug::parse(&request.slug));
     issues.check(request.position != Some(0), "position", "too_small", "must be 1 or greater");
     issues.finish()?;
-    Ok(state.app.create_environment(actor, project, name, checked(slug)?, request.position).await?)
+    Ok(state
+        .app
+        .create_environment(actor, project, name, checked(slug)?, request.position)
+        .await?)
 }
 
 async fn change(
@@ -122,8 +130,15 @@ async fn change(
     let slug = request.slug.and_then(|slug| issues.take("slug", EnvironmentSlug::parse(&slug)));
     issues.check(request.position != Some(0), "position", "too_small", "must be 1 or greater");
     issues.finish()?;
-    let changes = EnvironmentChanges { name, slug, position: request.position };
-    Ok(state.app.update_environment(actor, project, id("envId", environment)?, changes).await?)
+    let changes = EnvironmentChanges {
+        name,
+        slug,
+        position: request.position,
+    };
+    Ok(state
+        .app
+        .update_environment(actor, project, id("envId", environment)?, changes)
+        .await?)
 }
 
 async fn with_workspace(
@@ -132,12 +147,23 @@ async fn with_workspace(
     message: &'static str,
     record: EnvironmentRecord,
 ) -> ApiResult<WorkspaceEnvironmentChanged> {
-    let project = state.app.get_project(actor, &ProjectSelector::Id(record.project.to_string())).await?;
-    Ok(Json(WorkspaceEnvironmentChanged { message, workspace: project.into(), environment: record.into() }))
+    let project = state
+        .app
+        .get_project(actor, &ProjectSelector::Id(record.project.to_string()))
+        .await?;
+    Ok(Json(WorkspaceEnvironmentChanged {
+        message,
+        workspace: project.into(),
+        environment: record.into(),
+    }))
 }
 
 fn with_project(message: &'static str, record: EnvironmentRecord) -> ApiResult<EnvironmentChanged> {
-    Ok(Json(EnvironmentChanged { message, project_id: record.project.to_string(), environment: record.into() }))
+    Ok(Json(EnvironmentChanged {
+        message,
+        project_id: record.project.to_string(),
+        environment: record.into(),
+    }))
 }
 
 const MADE: &str = "The environment was created";
@@ -182,13 +208,18 @@ pub(super) async fn delete_in_workspace(
     ApiPath((project, environment)): ApiPath<(String, String)>,
     ApiJson(_nothing): ApiJson<NoBody>,
 ) -> ApiResult<WorkspaceEnvironmentChanged> {
-    let record = state.app.delete_environment(&actor, id("projectId", &project)?, id("envId", &environment)?).await?;
+    let record = state
+        .app
+        .delete_environment(&actor, id("projectId", &project)?, id("envId", &environment)?)
+        .await?;
     with_workspace(&state, &actor, GONE, record).await
 }
 
 async fn found(state: &ServerState, actor: &Actor, project: &str, environment: &str) -> ApiResult<EnvironmentEnvelope> {
     let record = state.app.get_environment(actor, id("projectId", project)?, environment).await?;
-    Ok(Json(EnvironmentEnvelope { environment: record.into() }))
+    Ok(Json(EnvironmentEnvelope {
+        environment: record.into(),
+    }))
 }
 
 /// One environment.
@@ -212,7 +243,9 @@ pub(super) async fn get_alone(
     ApiPath(environment): ApiPath<String>,
 ) -> ApiResult<EnvironmentEnvelope> {
     let record = state.app.get_environment_by_id(&actor, id("envId", &environment)?).await?;
-    Ok(Json(EnvironmentEnvelope { environment: record.into() }))
+    Ok(Json(EnvironmentEnvelope {
+        environment: record.into(),
+    }))
 }
 
 /// Adds an environment.
@@ -238,7 +271,10 @@ pub(super) async fn update(
     ApiPath((project, environment)): ApiPath<(String, String)>,
     ApiJson(request): ApiJson<UpdateEnvironmentRequest>,
 ) -> ApiResult<EnvironmentChanged> {
-    with_project(CHANGED, change(&state, &actor, id("projectId", &project)?, &environment, request).await?)
+    with_project(
+        CHANGED,
+        change(&state, &actor, id("projectId", &project)?, &environment, request).await?,
+    )
 }
 
 /// Deletes an environment with everything in it. Keys of rotations in it are revoked.
@@ -251,7 +287,13 @@ pub(super) async fn delete(
     ApiPath((project, environment)): ApiPath<(String, String)>,
     ApiJson(_nothing): ApiJson<NoBody>,
 ) -> ApiResult<EnvironmentChanged> {
-    with_project(GONE, state.app.delete_environment(&actor, id("projectId", &project)?, id("envId", &environment)?).await?)
+    with_project(
+        GONE,
+        state
+            .app
+            .delete_environment(&actor, id("projectId", &project)?, id("envId", &environment)?)
+            .await?,
+    )
 }
 
 /// One environment.
@@ -276,5 +318,8 @@ pub(super) async fn get_by_slug(
     ApiPath((project, slug)): ApiPath<(String, String)>,
 ) -> ApiResult<EnvironmentBothWays> {
     let body: EnvironmentBody = state.app.get_environment(&actor, id("projectId", &project)?, &slug).await?.into();
-    Ok(Json(EnvironmentBothWays { environment: body.clone(), itself: body }))
+    Ok(Json(EnvironmentBothWays {
+        environment: body.clone(),
+        itself: body,
+    }))
 }

@@ -57,7 +57,11 @@ pub struct ListQuery {
 async fn listed(state: &ServerState, actor: &kms_app::actor::Actor, query: &ListQuery) -> Result<Vec<ProjectBody>, kms_app::Error> {
     let wanted = query.kind.as_deref().filter(|kind| *kind != "all");
     let projects = state.app.list_projects(actor).await?;
-    Ok(projects.into_iter().filter(|project| wanted.is_none_or(|kind| project.record.kind == kind)).map(ProjectBody::from).collect())
+    Ok(projects
+        .into_iter()
+        .filter(|project| wanted.is_none_or(|kind| project.record.kind == kind))
+        .map(ProjectBody::from)
+        .collect())
 }
 
 /// The projects that the caller is a member of, by name.
@@ -68,7 +72,9 @@ pub(super) async fn list(
     Authenticated(actor): Authenticated,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> ApiResult<ProjectsEnvelope> {
-    Ok(Json(ProjectsEnvelope { projects: listed(&state, &actor, &query).await? }))
+    Ok(Json(ProjectsEnvelope {
+        projects: listed(&state, &actor, &query).await?,
+    }))
 }
 
 /// The projects that the caller is a member of, by name.
@@ -79,7 +85,9 @@ pub(super) async fn list_workspaces(
     Authenticated(actor): Authenticated,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> ApiResult<WorkspacesEnvelope> {
-    Ok(Json(WorkspacesEnvelope { workspaces: listed(&state, &actor, &query).await? }))
+    Ok(Json(WorkspacesEnvelope {
+        workspaces: listed(&state, &actor, &query).await?,
+    }))
 }
 
 /// One project.
@@ -90,7 +98,9 @@ pub(super) async fn get_one(
     Authenticated(actor): Authenticated,
     ApiPath(project): ApiPath<String>,
 ) -> ApiResult<ProjectEnvelope> {
-    Ok(Json(ProjectEnvelope { project: state.app.get_project(&actor, &by_id(&project)?).await?.into() }))
+    Ok(Json(ProjectEnvelope {
+        project: state.app.get_project(&actor, &by_id(&project)?).await?.into(),
+    }))
 }
 
 /// One project, by its slug. Not in an envelope.
@@ -112,7 +122,9 @@ pub(super) async fn get_workspace(
     Authenticated(actor): Authenticated,
     ApiPath(project): ApiPath<String>,
 ) -> ApiResult<WorkspaceEnvelope> {
-    Ok(Json(WorkspaceEnvelope { workspace: state.app.get_project(&actor, &by_id(&project)?).await?.into() }))
+    Ok(Json(WorkspaceEnvelope {
+        workspace: state.app.get_project(&actor, &by_id(&project)?).await?.into(),
+    }))
 }
 
 /// One project, by its slug. Not in an envelope.
@@ -135,7 +147,9 @@ pub(super) async fn update(
     ApiPath(project): ApiPath<String>,
     ApiJson(request): ApiJson<UpdateProjectRequest>,
 ) -> ApiResult<ProjectEnvelope> {
-    Ok(Json(ProjectEnvelope { project: state.app.update_project(&actor, &by_id(&project)?, request.read()?).await?.into() }))
+    Ok(Json(ProjectEnvelope {
+        project: state.app.update_project(&actor, &by_id(&project)?, request.read()?).await?.into(),
+    }))
 }
 
 /// Changes a project.
@@ -147,7 +161,9 @@ pub(super) async fn update_workspace(
     ApiPath(project): ApiPath<String>,
     ApiJson(request): ApiJson<UpdateProjectRequest>,
 ) -> ApiResult<WorkspaceEnvelope> {
-    Ok(Json(WorkspaceEnvelope { workspace: state.app.update_project(&actor, &by_id(&project)?, request.read()?).await?.into() }))
+    Ok(Json(WorkspaceEnvelope {
+        workspace: state.app.update_project(&actor, &by_id(&project)?, request.read()?).await?.into(),
+    }))
 }
 
 /// Deletes a project with everything in it. Keys of rotations in it are revoked.
@@ -159,7 +175,9 @@ pub(super) async fn delete(
     ApiPath(project): ApiPath<String>,
     ApiJson(_nothing): ApiJson<NoBody>,
 ) -> ApiResult<ProjectEnvelope> {
-    Ok(Json(ProjectEnvelope { project: state.app.delete_project(&actor, &by_id(&project)?).await?.into() }))
+    Ok(Json(ProjectEnvelope {
+        project: state.app.delete_project(&actor, &by_id(&project)?).await?.into(),
+    }))
 }
 
 /// Deletes a project with everything in it. Keys of rotations in it are revoked.
@@ -171,7 +189,9 @@ pub(super) async fn delete_workspace(
     ApiPath(project): ApiPath<String>,
     ApiJson(_nothing): ApiJson<NoBody>,
 ) -> ApiResult<WorkspaceEnvelope> {
-    Ok(Json(WorkspaceEnvelope { workspace: state.app.delete_project(&actor, &by_id(&project)?).await?.into() }))
+    Ok(Json(WorkspaceEnvelope {
+        workspace: state.app.delete_project(&actor, &by_id(&project)?).await?.into(),
+    }))
 }
 
 /// Deletes a project, named by its slug. Not in an envelope.

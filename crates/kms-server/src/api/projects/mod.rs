@@ -16,10 +16,18 @@ pub(super) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(handlers::list_workspaces))
         .routes(routes!(handlers::get_one, handlers::update, handlers::delete))
         .routes(routes!(handlers::get_by_slug))
-        .routes(routes!(handlers::get_workspace, handlers::update_workspace, handlers::delete_workspace))
+        .routes(routes!(
+            handlers::get_workspace,
+            handlers::update_workspace,
+            handlers::delete_workspace
+        ))
         .routes(routes!(handlers::get_workspace_bare, handlers::delete_workspace_bare))
         .routes(routes!(environments::create_in_workspace))
-        .routes(routes!(environments::get_in_workspace, environments::update_in_workspace, environments::delete_in_workspace))
+        .routes(routes!(
+            environments::get_in_workspace,
+            environments::update_in_workspace,
+            environments::delete_in_workspace
+        ))
         .routes(routes!(environments::get_alone))
         .routes(routes!(environments::create))
         .routes(routes!(environments::get_one, environments::update, environments::delete))

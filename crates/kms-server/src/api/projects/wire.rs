@@ -58,7 +58,12 @@ pub(super) fn name(issues: &mut Issues, field: &str, text: &str) -> String {
 }
 
 fn description(issues: &mut Issues, field: &str, text: Option<String>) -> Option<String> {
-    issues.check(text.as_ref().is_none_or(|text| text.chars().count() <= 1024), field, "too_big", "must have at most 1024 characters");
+    issues.check(
+        text.as_ref().is_none_or(|text| text.chars().count() <= 1024),
+        field,
+        "too_big",
+        "must have at most 1024 characters",
+    );
     text.filter(|text| !text.is_empty())
 }
 
@@ -69,8 +74,16 @@ impl CreateProjectRequest {
         let description = description(&mut issues, "projectDescription", self.project_description);
         let slug = self.slug.filter(|slug| !slug.trim().is_empty());
         let slug = slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 5, longest_slug)));
-        let kind = self.kind.filter(|kind| !kind.is_empty()).unwrap_or_else(|| "secret-manager".to_owned());
-        issues.check(KINDS.contains(&kind.as_str()), "type", "invalid_enum_value", "is no type of project");
+        let kind = self
+            .kind
+            .filter(|kind| !kind.is_empty())
+            .unwrap_or_else(|| "secret-manager".to_owned());
+        issues.check(
+            KINDS.contains(&kind.as_str()),
+            "type",
+            "invalid_enum_value",
+            "is no type of project",
+        );
         issues.finish()?;
         Ok(kms_app::projects::NewProject {
             name,
@@ -180,7 +193,11 @@ impl From<Project> for ProjectBody {
             environments: project
                 .environments
                 .into_iter()
-                .map(|environment| EnvironmentSummary { id: environment.id.0, name: environment.name, slug: environment.slug })
+                .map(|environment| EnvironmentSummary {
+                    id: environment.id.0,
+                    name: environment.name,
+                    slug: environment.slug,
+                })
                 .collect(),
         }
     }

@@ -24,7 +24,9 @@ pub(super) async fn rotate_now(
     ApiJson(_nothing): ApiJson<NoBody>,
 ) -> ApiResult<RotationEnvelope> {
     known_type(&state, &kind)?;
-    Ok(Json(state.app.rotate_now(&actor, &kind, id("rotationId", &rotation)?).await?.into()))
+    Ok(Json(
+        state.app.rotate_now(&actor, &kind, id("rotationId", &rotation)?).await?.into(),
+    ))
 }
 
 /// Asks the provider whether the served credential works. Changes nothing.

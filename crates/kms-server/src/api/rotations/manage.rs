@@ -29,14 +29,24 @@ pub(super) async fn create(
     let mut issues = Issues::new();
     let name = issues.take("name", ResourceName::parse(&request.name));
     let environment = issues.take("environment", EnvironmentSlug::parse(&request.environment));
-    issues.check(!request.secret_path.trim().is_empty(), "secretPath", "too_small", "must not be empty");
+    issues.check(
+        !request.secret_path.trim().is_empty(),
+        "secretPath",
+        "too_small",
+        "must not be empty",
+    );
     let path = issues.take("secretPath", SecretPath::parse(&request.secret_path));
     issues.check(!request.project_id.trim().is_empty(), "projectId", "too_small", "must not be empty");
     let description = description(&mut issues, request.description);
     let interval_days = interval(&mut issues, &request.rotation_interval);
     let rotate_at = rotate_at(&mut issues, request.rotate_at_utc).unwrap_or(RotateAt { hours: 0, minutes: 0 });
     issues.check(request.parameters.is_object(), "parameters", "invalid_type", "must be an object");
-    issues.check(request.secrets_mapping.is_object(), "secretsMapping", "invalid_type", "must be an object");
+    issues.check(
+        request.secrets_mapping.is_object(),
+        "secretsMapping",
+        "invalid_type",
+        "must be an object",
+    );
     issues.finish()?;
     let new = NewRotation {
         kind,
@@ -101,7 +111,12 @@ pub struct DeleteQuery {
 }
 
 fn switch(issues: &mut Issues, field: &str, text: Option<&str>) -> bool {
-    issues.check(matches!(text, None | Some("true" | "false")), field, "invalid_enum_value", "must be true or false");
+    issues.check(
+        matches!(text, None | Some("true" | "false")),
+        field,
+        "invalid_enum_value",
+        "must be true or false",
+    );
     text == Some("true")
 }
 
@@ -121,7 +136,11 @@ pub(super) async fn delete(
     let mut issues = Issues::new();
     let removal = Removal {
         delete_secrets: switch(&mut issues, "deleteSecrets", query.delete_secrets.as_deref()),
-        revoke_keys: switch(&mut issues, "revokeGeneratedCredentials", query.revoke_generated_credentials.as_deref()),
+        revoke_keys: switch(
+            &mut issues,
+            "revokeGeneratedCredentials",
+            query.revoke_generated_credentials.as_deref(),
+        ),
     };
     issues.finish()?;
     Ok(Json(state.app.delete_rotation(&actor, &kind, rotation, removal).await?.into()))

@@ -50,10 +50,18 @@ pub(super) async fn options(State(state): State<ServerState>, Authenticated(_act
             name: option.name,
             kind: option.kind,
             connection: option.connection,
-            template: Template { secrets_mapping: option.mapping.into_iter().map(|(field, name)| (field.to_owned(), name.into())).collect() },
+            template: Template {
+                secrets_mapping: option
+                    .mapping
+                    .into_iter()
+                    .map(|(field, name)| (field.to_owned(), name.into()))
+                    .collect(),
+            },
         })
         .collect();
-    Ok(Json(OptionsBody { secret_rotation_options: options }))
+    Ok(Json(OptionsBody {
+        secret_rotation_options: options,
+    }))
 }
 
 /// Which project.
@@ -87,7 +95,10 @@ pub(super) async fn list_of_type(
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> ApiResult<RotationsEnvelope> {
     known_type(&state, &kind)?;
-    let rotations = state.app.list_rotations(&actor, id("projectId", &query.project_id)?, Some(&kind)).await?;
+    let rotations = state
+        .app
+        .list_rotations(&actor, id("projectId", &query.project_id)?, Some(&kind))
+        .await?;
     Ok(Json(rotations.into()))
 }
 
@@ -110,7 +121,9 @@ pub(super) async fn get_one(
     ApiPath((kind, rotation)): ApiPath<(String, String)>,
 ) -> ApiResult<RotationEnvelope> {
     known_type(&state, &kind)?;
-    Ok(Json(state.app.get_rotation(&actor, &kind, id("rotationId", &rotation)?).await?.into()))
+    Ok(Json(
+        state.app.get_rotation(&actor, &kind, id("rotationId", &rotation)?).await?.into(),
+    ))
 }
 
 /// Where the rotation is.
@@ -143,7 +156,13 @@ pub(super) async fn get_by_name(
     let path = issues.take("secretPath", SecretPath::parse(&query.secret_path));
     issues.finish()?;
     let (environment, path) = (super::wire::checked(environment)?, super::wire::checked(path)?);
-    Ok(Json(state.app.get_rotation_by_name(&actor, &kind, &name, project, &environment, &path).await?.into()))
+    Ok(Json(
+        state
+            .app
+            .get_rotation_by_name(&actor, &kind, &name, project, &environment, &path)
+            .await?
+            .into(),
+    ))
 }
 
 /// Both slots in clear.
@@ -170,7 +189,11 @@ pub(super) async fn generated_credentials(
 ) -> ApiResult<GeneratedCredentialsBody> {
     known_type(&state, &kind)?;
     let found = state.app.generated_credentials(&actor, &kind, id("rotationId", &rotation)?).await?;
-    let credentials: Result<Vec<Value>, _> = found.credentials.iter().map(|credential| serde_json::from_str(credential.expose())).collect();
+    let credentials: Result<Vec<Value>, _> = found
+        .credentials
+        .iter()
+        .map(|credential| serde_json::from_str(credential.expose()))
+        .collect();
     Ok(Json(GeneratedCredentialsBody {
         rotation_id: found.rotation.0,
         kind: found.kind,

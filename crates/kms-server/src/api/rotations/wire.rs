@@ -26,9 +26,22 @@ impl RotateAtBody {
     fn read(self, issues: &mut Issues) -> RotateAt {
         let hours = u8::try_from(self.hours).ok().filter(|hours| *hours < 24);
         let minutes = u8::try_from(self.minutes).ok().filter(|minutes| *minutes < 60);
-        issues.check(hours.is_some(), "rotateAtUtc", "too_big", "hours must be a whole number from 0 to 23");
-        issues.check(minutes.is_some(), "rotateAtUtc", "too_big", "minutes must be a whole number from 0 to 59");
-        RotateAt { hours: hours.unwrap_or(0), minutes: minutes.unwrap_or(0) }
+        issues.check(
+            hours.is_some(),
+            "rotateAtUtc",
+            "too_big",
+            "hours must be a whole number from 0 to 23",
+        );
+        issues.check(
+            minutes.is_some(),
+            "rotateAtUtc",
+            "too_big",
+            "minutes must be a whole number from 0 to 59",
+        );
+        RotateAt {
+            hours: hours.unwrap_or(0),
+            minutes: minutes.unwrap_or(0),
+        }
     }
 }
 
@@ -117,12 +130,24 @@ pub(in crate::api) fn cleared<'de, D: serde::Deserializer<'de>>(deserializer: D)
 /// Reads an interval: a whole number, or one as text.
 pub(super) fn interval(issues: &mut Issues, value: &Value) -> u16 {
     let number = match value {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().filter(|n| n.fract() == 0.0).and_then(|n| format!("{n}").parse().ok())),
+        Value::Number(number) => number.as_i64().or_else(|| {
+            number
+                .as_f64()
+                .filter(|n| n.fract() == 0.0)
+                .and_then(|n| format!("{n}").parse().ok())
+        }),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    let days = number.and_then(|number| u16::try_from(number).ok()).filter(|days| (1..=3650).contains(days));
-    issues.check(days.is_some(), "rotationInterval", "too_small", "must be a whole number of days from 1 to 3650");
+    let days = number
+        .and_then(|number| u16::try_from(number).ok())
+        .filter(|days| (1..=3650).contains(days));
+    issues.check(
+        days.is_some(),
+        "rotationInterval",
+        "too_small",
+        "must be a whole number of days from 1 to 3650",
+    );
     days.unwrap_or(1)
 }
 
@@ -213,7 +238,13 @@ pub struct FolderSummary {
 
 impl From<Rotation> for RotationBody {
     fn from(rotation: Rotation) -> Self {
-        let Rotation { record, connection, environment, folder, last_message } = rotation;
+        let Rotation {
+            record,
+            connection,
+            environment,
+            folder,
+            last_message,
+        } = rotation;
         Self {
             id: record.id.0,
             name: record.name,
@@ -222,11 +253,22 @@ impl From<Rotation> for RotationBody {
             parameters: record.parameters,
             secrets_mapping: serde_json::json!(record.mapping),
             connection_id: record.connection.0,
-            connection: ConnectionSummary { app: connection.app, name: connection.name, id: connection.id.0 },
+            connection: ConnectionSummary {
+                app: connection.app,
+                name: connection.name,
+                id: connection.id.0,
+            },
             project_id: record.project.to_string(),
-            environment: EnvironmentSummary { id: environment.id.0, slug: environment.slug, name: environment.name },
+            environment: EnvironmentSummary {
+                id: environment.id.0,
+                slug: environment.slug,
+                name: environment.name,
+            },
             folder_id: folder.id.0,
-            folder: FolderSummary { id: folder.id.0, path: folder.path.as_str().to_owned() },
+            folder: FolderSummary {
+                id: folder.id.0,
+                path: folder.path.as_str().to_owned(),
+            },
             is_auto_rotation_enabled: record.auto_rotation,
             rotation_interval: record.interval_days,
             rotate_at_utc: record.rotate_at,
@@ -253,7 +295,9 @@ pub struct RotationEnvelope {
 
 impl From<Rotation> for RotationEnvelope {
     fn from(rotation: Rotation) -> Self {
-        Self { secret_rotation: rotation.into() }
+        Self {
+            secret_rotation: rotation.into(),
+        }
     }
 }
 
@@ -266,6 +310,8 @@ pub struct RotationsEnvelope {
 
 impl From<Vec<Rotation>> for RotationsEnvelope {
     fn from(rotations: Vec<Rotation>) -> Self {
-        Self { secret_rotations: rotations.into_iter().map(RotationBody::from).collect() }
+        Self {
+            secret_rotations: rotations.into_iter().map(RotationBody::from).collect(),
+        }
     }
 }

@@ -81,7 +81,9 @@ impl BatchRequest {
 }
 
 fn answer(secrets: Vec<Secret>) -> ApiResult<SecretsEnvelope> {
-    Ok(Json(SecretsEnvelope { secrets: secrets.into_iter().map(SecretBody::from).collect() }))
+    Ok(Json(SecretsEnvelope {
+        secrets: secrets.into_iter().map(SecretBody::from).collect(),
+    }))
 }
 
 async fn made(state: &ServerState, actor: &Actor, mut request: BatchRequest) -> ApiResult<SecretsEnvelope> {
@@ -116,7 +118,9 @@ async fn changed(state: &ServerState, actor: &Actor, mut request: BatchRequest) 
     let mut issues = Issues::new();
     let mut changes = Vec::with_capacity(request.secrets.len());
     for element in request.secrets {
-        let name = element.new_secret_name.map(|text| issues.take("newSecretName", SecretName::parse(&text)));
+        let name = element
+            .new_secret_name
+            .map(|text| issues.take("newSecretName", SecretName::parse(&text)));
         let change = SecretChanges {
             name: name.flatten(),
             value: element.secret_value.as_deref().map(value),
@@ -134,7 +138,11 @@ async fn changed(state: &ServerState, actor: &Actor, mut request: BatchRequest) 
 
 async fn gone(state: &ServerState, actor: &Actor, mut request: BatchRequest) -> ApiResult<SecretsEnvelope> {
     let place = request.place()?;
-    let names: Vec<SecretName> = request.secrets.iter().map(|element| SecretName::wanted(&element.secret_key)).collect();
+    let names: Vec<SecretName> = request
+        .secrets
+        .iter()
+        .map(|element| SecretName::wanted(&element.secret_key))
+        .collect();
     answer(state.app.delete_secrets(actor, &place, &names).await?)
 }
 

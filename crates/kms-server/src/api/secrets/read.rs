@@ -81,7 +81,13 @@ impl SecretQuery {
         let Some(text) = &self.metadata_filter else {
             return Ok(Vec::new());
         };
-        let bad = || Error::invalid("metadataFilter", "invalid_string", "must look like key=a,value=b|key=c,value=d, at most 10");
+        let bad = || {
+            Error::invalid(
+                "metadataFilter",
+                "invalid_string",
+                "must look like key=a,value=b|key=c,value=d, at most 10",
+            )
+        };
         let mut wanted = Vec::new();
         for part in text.split('|') {
             let mut key = None;
@@ -108,11 +114,22 @@ async fn listed(state: &ServerState, actor: &Actor, mut query: SecretQuery, expa
     if query.tag_slugs.is_some() {
         // Nothing has a tag.
         query.place()?;
-        return Ok(Json(SecretListBody { secrets: Vec::new(), imports: Vec::new() }));
+        return Ok(Json(SecretListBody {
+            secrets: Vec::new(),
+            imports: Vec::new(),
+        }));
     }
-    let wanted = ListQuery { place: query.place()?, recursive, metadata, options };
+    let wanted = ListQuery {
+        place: query.place()?,
+        recursive,
+        metadata,
+        options,
+    };
     let (secrets, _project) = state.app.list_secrets(actor, &wanted).await?;
-    Ok(Json(SecretListBody { secrets: secrets.into_iter().map(SecretBody::from).collect(), imports: Vec::new() }))
+    Ok(Json(SecretListBody {
+        secrets: secrets.into_iter().map(SecretBody::from).collect(),
+        imports: Vec::new(),
+    }))
 }
 
 async fn found(state: &ServerState, actor: &Actor, name: &str, mut query: SecretQuery, expand: bool) -> ApiResult<SecretEnvelope> {
@@ -120,7 +137,13 @@ async fn found(state: &ServerState, actor: &Actor, name: &str, mut query: Secret
     let options = query.options(expand);
     let version = query.version.map(|version| u32::try_from(version).unwrap_or(u32::MAX));
     let place = query.place()?;
-    Ok(Json(state.app.get_secret(actor, &place, &SecretName::wanted(name), version, options).await?.into()))
+    Ok(Json(
+        state
+            .app
+            .get_secret(actor, &place, &SecretName::wanted(name), version, options)
+            .await?
+            .into(),
+    ))
 }
 
 /// The secrets of a folder, by name. References are left as they are unless told otherwise.
@@ -156,7 +179,9 @@ pub(super) async fn get_by_id_v3(
     ApiQuery(query): ApiQuery<SecretQuery>,
 ) -> ApiResult<SecretEnvelope> {
     let options = query.options(false);
-    Ok(Json(state.app.get_secret_by_id(&actor, id("secretId", &secret)?, options).await?.into()))
+    Ok(Json(
+        state.app.get_secret_by_id(&actor, id("secretId", &secret)?, options).await?.into(),
+    ))
 }
 
 /// The secrets of a folder, by name. References are expanded unless told otherwise.
@@ -192,5 +217,7 @@ pub(super) async fn get_by_id_v4(
     ApiQuery(query): ApiQuery<SecretQuery>,
 ) -> ApiResult<SecretEnvelope> {
     let options = query.options(true);
-    Ok(Json(state.app.get_secret_by_id(&actor, id("secretId", &secret)?, options).await?.into()))
+    Ok(Json(
+        state.app.get_secret_by_id(&actor, id("secretId", &secret)?, options).await?.into(),
+    ))
 }

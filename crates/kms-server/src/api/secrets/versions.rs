@@ -39,7 +39,16 @@ pub(super) async fn list(
     ApiPath(secret): ApiPath<String>,
     ApiQuery(query): ApiQuery<VersionsQuery>,
 ) -> ApiResult<SecretVersionsBody> {
-    let versions =
-        state.app.list_secret_versions(&actor, id("secretId", &secret)?, query.offset.unwrap_or(0), query.limit.unwrap_or(20)).await?;
-    Ok(Json(SecretVersionsBody { secret_versions: versions.into_iter().map(SecretBody::version).collect() }))
+    let versions = state
+        .app
+        .list_secret_versions(
+            &actor,
+            id("secretId", &secret)?,
+            query.offset.unwrap_or(0),
+            query.limit.unwrap_or(20),
+        )
+        .await?;
+    Ok(Json(SecretVersionsBody {
+        secret_versions: versions.into_iter().map(SecretBody::version).collect(),
+    }))
 }

@@ -99,7 +99,10 @@ impl SecretBody {
         let actor = serde_json::json!({
             "actorId": author.id, "actorType": author.kind, "name": author.name, "membershipId": null, "groupId": null,
         });
-        Self { actor: Some(actor), ..Self::from(version.secret) }
+        Self {
+            actor: Some(actor),
+            ..Self::from(version.secret)
+        }
     }
 }
 
@@ -132,7 +135,13 @@ pub struct SecretListBody {
 
 /// The project a request names, whichever key it uses.
 pub(super) fn project(ids: [Option<String>; 2], slugs: [Option<String>; 2]) -> Result<ProjectSelector, Error> {
-    let given = |texts: [Option<String>; 2]| texts.into_iter().flatten().map(|text| text.trim().to_owned()).find(|text| !text.is_empty());
+    let given = |texts: [Option<String>; 2]| {
+        texts
+            .into_iter()
+            .flatten()
+            .map(|text| text.trim().to_owned())
+            .find(|text| !text.is_empty())
+    };
     match (given(ids), given(slugs)) {
         (Some(id), _) => Ok(ProjectSelector::Id(id)),
         (None, Some(slug)) => Ok(ProjectSelector::Slug(slug)),
@@ -147,13 +156,21 @@ pub(super) fn place(project: ProjectSelector, environment: Option<String>, path:
     issues.check(environment.is_some(), "environment", "invalid_type", "Required");
     let path = issues.take("secretPath", SecretPath::parse(path.unwrap_or("/")));
     issues.finish()?;
-    Ok(PlaceSelector { project, environment: environment.unwrap_or_default(), path: checked(path)? })
+    Ok(PlaceSelector {
+        project,
+        environment: environment.unwrap_or_default(),
+        path: checked(path)?,
+    })
 }
 
 /// A value as it is stored: trimmed, but one newline at its end survives.
 pub(super) fn value(text: &str) -> kms_core::secret::SecretString {
     let trimmed = text.trim();
-    kms_core::secret::SecretString::new(if text.ends_with('\n') && !trimmed.is_empty() { format!("{trimmed}\n") } else { trimmed.to_owned() })
+    kms_core::secret::SecretString::new(if text.ends_with('\n') && !trimmed.is_empty() {
+        format!("{trimmed}\n")
+    } else {
+        trimmed.to_owned()
+    })
 }
 
 /// A metadata entry.

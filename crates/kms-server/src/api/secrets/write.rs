@@ -92,7 +92,11 @@ async fn made(state: &ServerState, actor: &Actor, name: &str, mut request: Secre
 async fn changed(state: &ServerState, actor: &Actor, name: &str, mut request: SecretRequest) -> ApiResult<SecretEnvelope> {
     let place = request.place()?;
     let changes = SecretChanges {
-        name: request.new_secret_name.as_deref().map(|text| new_name("newSecretName", text)).transpose()?,
+        name: request
+            .new_secret_name
+            .as_deref()
+            .map(|text| new_name("newSecretName", text))
+            .transpose()?,
         value: request.secret_value.as_deref().map(value),
         comment: request.secret_comment,
         metadata: request.secret_metadata.map(metadata),
@@ -100,7 +104,13 @@ async fn changed(state: &ServerState, actor: &Actor, name: &str, mut request: Se
         reminder_note: request.secret_reminder_note,
         reminder_repeat_days: request.secret_reminder_repeat_days,
     };
-    Ok(Json(state.app.update_secret(actor, &place, &SecretName::wanted(name), changes).await?.into()))
+    Ok(Json(
+        state
+            .app
+            .update_secret(actor, &place, &SecretName::wanted(name), changes)
+            .await?
+            .into(),
+    ))
 }
 
 async fn gone(state: &ServerState, actor: &Actor, name: &str, mut request: SecretRequest) -> ApiResult<SecretEnvelope> {
