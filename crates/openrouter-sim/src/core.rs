@@ -9,7 +9,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::Notify;
 
 use crate::api::answer::{Answer, Refusal};
@@ -28,6 +29,9 @@ use crate::reply::{Delivery, InFlight, Resume, SimReply, SimRequest, SimResponse
 use crate::state::World;
 use crate::stats::{AuthFailure, CompletionResult};
 use crate::time::Moment;
+
+/// Largest request body; a longer one gets 413.
+pub(crate) const MAX_BODY: usize = 1 << 20;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -66,8 +70,14 @@ impl SimCore {
     pub fn new(config: SimConfig) -> Arc<Self> {
         let admin_token = config.admin_token.clone();
         let (world, management_key) = World::new(config);
-        let inner = Arc::new(Inner { world: Mutex::new(world), changed: Notify::new() });
-        Arc::new(Self { control: Control::new(Arc::clone(&inner), management_key, admin_token), inner })
+        let inner = Arc::new(Inner {
+            world: Mutex::new(world),
+            changed: Notify::new(),
+        });
+        Arc::new(Self {
+            control: Control::new(Arc::clone(&inner), management_key, admin_token),
+            inner,
+        })
     }
 
     /// A fresh simulator, or the reason why the configuration cannot work.
@@ -96,6 +106,13 @@ impl SimCore {
     /// Handles a request below `/api/v1`. With a seed and a manual clock the result depends on nothing but
     /// the calls before it.
     pub fn handle(&self, request: SimRequest) -> SimReply {
+        if request.body.len() > MAX_BODY {
+            return self.refuse(
+                &request,
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "Request body too large",
+            );
+        }
         let call = Call::parse(&request);
         drop(request);
         let mut world = self.inner.lock();
@@ -106,7 +123,12 @@ impl SimCore {
         let in_flight = InFlight(Arc::clone(&self.inner));
         match plan {
             Plan::Now(outcome) => outcome.into_reply(in_flight),
-            Plan::Later { after, mode, request_id, rule } => SimReply::Deferred {
+            Plan::Later {
+                after,
+                mode,
+                request_id,
+                rule,
+            } => SimReply::Deferred {
                 after,
                 resume: Resume::new(move || {
                     let inner = Arc::clone(&in_flight.0);
@@ -119,12 +141,39 @@ impl SimCore {
             },
         }
     }
+
+    /// Refuses a request that did not arrive as it should.
+    pub(crate) fn refuse(
+        &self,
+        request: &SimRequest,
+        status: StatusCode,
+        message: &'static str,
+    ) -> SimReply {
+        let call = Call::parse(&SimRequest {
+            body: Bytes::new(),
+            ..request.clone()
+        });
+        let mut world = self.inner.lock();
+        world.stats.begin_request();
+        let outcome = Step::new(&mut world, &call).conclude(
+            Err(Refusal::new(status, message)),
+            Duration::ZERO,
+            None,
+        );
+        drop(world);
+        outcome.into_reply(InFlight(Arc::clone(&self.inner)))
+    }
 }
 
 /// What is to be done with a request.
 enum Plan {
     Now(Outcome),
-    Later { after: Duration, mode: Mode, request_id: String, rule: u64 },
+    Later {
+        after: Duration,
+        mode: Mode,
+        request_id: String,
+        rule: u64,
+    },
 }
 
 /// A decided request.
@@ -136,10 +185,15 @@ struct Outcome {
 }
 
 enum Shape {
-    Answer { response: SimResponse, travel: Travel },
+    Answer {
+        response: SimResponse,
+        travel: Travel,
+    },
     Reset,
     Close,
-    Hang { max: Option<Duration> },
+    Hang {
+        max: Option<Duration>,
+    },
 }
 
 impl Outcome {
@@ -147,18 +201,45 @@ impl Outcome {
         let delivery = Delivery::new(in_flight, self.record);
         let delay = self.delay;
         match self.shape {
-            Shape::Answer { response, travel: Travel::Whole } => SimReply::Response { delay, response, delivery },
-            Shape::Answer { response, travel: Travel::Cut { bytes } } => {
-                SimReply::Truncate { delay, response, bytes, delivery }
-            }
-            Shape::Answer { response, travel: Travel::Trickle { first_byte, bytes, interval } } => {
-                SimReply::SlowBody { delay, response, first_byte, bytes, interval, delivery }
-            }
+            Shape::Answer {
+                response,
+                travel: Travel::Whole,
+            } => SimReply::Response {
+                delay,
+                response,
+                delivery,
+            },
+            Shape::Answer {
+                response,
+                travel: Travel::Cut { bytes },
+            } => SimReply::Truncate {
+                delay,
+                response,
+                bytes,
+                delivery,
+            },
+            Shape::Answer {
+                response,
+                travel:
+                    Travel::Trickle {
+                        first_byte,
+                        bytes,
+                        interval,
+                    },
+            } => SimReply::SlowBody {
+                delay,
+                response,
+                first_byte,
+                bytes,
+                interval,
+                delivery,
+            },
             Shape::Reset => SimReply::Reset { delay, delivery },
             Shape::Close => SimReply::Close { delay, delivery },
-            Shape::Hang { max } => {
-                SimReply::Hang { max: max.map(|max| max.saturating_add(delay)), delivery }
-            }
+            Shape::Hang { max } => SimReply::Hang {
+                max: max.map(|max| max.saturating_add(delay)),
+                delivery,
+            },
         }
     }
 }
@@ -178,14 +259,28 @@ impl<'a> Step<'a> {
         let identity = Identity::of(world, call);
         let now = world.clock.now();
         let request_id = format!("req-{}", world.random.id());
-        Self { world, call, identity, now, request_id, rule: None }
+        Self {
+            world,
+            call,
+            identity,
+            now,
+            request_id,
+            rule: None,
+        }
     }
 
     /// The same request at a later time: its credential may have changed meanwhile.
     fn resumed(world: &'a mut World, call: &'a Call, request_id: String, rule: u64) -> Self {
         let identity = Identity::of(world, call);
         let now = world.clock.now();
-        Self { world, call, identity, now, request_id, rule: Some(rule) }
+        Self {
+            world,
+            call,
+            identity,
+            now,
+            request_id,
+            rule: Some(rule),
+        }
     }
 
     /// Decides by outage, rate limit and rules.
@@ -200,7 +295,8 @@ impl<'a> Step<'a> {
             return Plan::Now(self.fault(shape, Duration::ZERO));
         }
         if let Err(limited) = self.take_token() {
-            let response = spoil::rate_limit_response(limited, 0, RetryAfterFormat::Seconds, self.now);
+            let response =
+                spoil::rate_limit_response(limited, 0, RetryAfterFormat::Seconds, self.now);
             return Plan::Now(self.fault(answer(response), Duration::ZERO));
         }
         let Some(firing) = self.decide() else {
@@ -219,18 +315,30 @@ impl<'a> Step<'a> {
             Some(action) if firing.when == When::BeforeEffect => {
                 if action.spoils_answer() {
                     // An answer to spoil, as if it had happened.
-                    return Plan::Now(self.finish_with_rule(firing, Mode::Never, delay, Some(action)));
+                    return Plan::Now(self.finish_with_rule(
+                        firing,
+                        Mode::Never,
+                        delay,
+                        Some(action),
+                    ));
                 }
                 self.fire(firing.rule);
                 let shape = self.replacement(action);
                 return Plan::Now(self.fault(shape, delay));
             }
-            Some(action) => return Plan::Now(self.finish_with_rule(firing, Mode::Once, delay, Some(action))),
+            Some(action) => {
+                return Plan::Now(self.finish_with_rule(firing, Mode::Once, delay, Some(action)));
+            }
         };
         if late && mode != Mode::Never {
             self.fire(firing.rule);
             let request_id = self.request_id;
-            return Plan::Later { after: delay, mode, request_id, rule: firing.rule };
+            return Plan::Later {
+                after: delay,
+                mode,
+                request_id,
+                rule: firing.rule,
+            };
         }
         Plan::Now(self.finish_with_rule(firing, mode, delay, None))
     }
@@ -238,14 +346,30 @@ impl<'a> Step<'a> {
     /// What comes in place of an answer.
     fn replacement(&self, action: &Action) -> Shape {
         match action {
-            Action::Status { status, body, headers } => answer(spoil::status_response(*status, body, headers)),
-            Action::RateLimit { retry_after_s, format, limit, remaining } => {
-                let limited = Limited { retry_after_s: *retry_after_s, limit: *limit };
-                answer(spoil::rate_limit_response(limited, *remaining, *format, self.now))
+            Action::Status {
+                status,
+                body,
+                headers,
+            } => answer(spoil::status_response(*status, body, headers)),
+            Action::RateLimit {
+                retry_after_s,
+                format,
+                limit,
+                remaining,
+            } => {
+                let limited = Limited {
+                    retry_after_s: *retry_after_s,
+                    limit: *limit,
+                };
+                answer(spoil::rate_limit_response(
+                    limited, *remaining, *format, self.now,
+                ))
             }
             Action::Reset => Shape::Reset,
             Action::Close => Shape::Close,
-            Action::Hang { max_ms } => Shape::Hang { max: max_ms.map(Duration::from_millis) },
+            Action::Hang { max_ms } => Shape::Hang {
+                max: max_ms.map(Duration::from_millis),
+            },
             _ => answer(spoil::status_response(500, "json", &[].into())),
         }
     }
@@ -257,7 +381,13 @@ impl<'a> Step<'a> {
     }
 
     /// Handles the request; the rule fires only if it succeeds.
-    fn finish_with_rule(mut self, firing: &Firing, mode: Mode, delay: Duration, action: Option<&Action>) -> Outcome {
+    fn finish_with_rule(
+        mut self,
+        firing: &Firing,
+        mode: Mode,
+        delay: Duration,
+        action: Option<&Action>,
+    ) -> Outcome {
         match api::process(self.world, self.call, self.identity, self.now, mode) {
             Ok(answer) => {
                 self.fire(firing.rule);
@@ -274,7 +404,12 @@ impl<'a> Step<'a> {
     }
 
     /// Counts the result and gives it its shape.
-    fn conclude(mut self, result: Result<Answer, Refusal>, delay: Duration, action: Option<&Action>) -> Outcome {
+    fn conclude(
+        mut self,
+        result: Result<Answer, Refusal>,
+        delay: Duration,
+        action: Option<&Action>,
+    ) -> Outcome {
         self.count_result(&result, action.is_some());
         let mut record = self.record();
         let response = match result {
@@ -288,7 +423,10 @@ impl<'a> Step<'a> {
         };
         let Some(action) = action else {
             record.status = Some(response.status.as_u16());
-            let shape = Shape::Answer { response: self.tag(response), travel: Travel::Whole };
+            let shape = Shape::Answer {
+                response: self.tag(response),
+                travel: Travel::Whole,
+            };
             return self.decided(record, shape, delay, None);
         };
         if action.spoils_answer() {
@@ -296,15 +434,25 @@ impl<'a> Step<'a> {
                 Action::SlowBody { first_byte_ms, .. } => self.draw(first_byte_ms),
                 _ => Duration::ZERO,
             };
-            let Spoiled { response, travel, readable } = spoil::spoil(action, response, first_byte);
+            let Spoiled {
+                response,
+                travel,
+                readable,
+            } = spoil::spoil(action, response, first_byte);
             record.status = Some(response.status.as_u16());
-            let shape = Shape::Answer { response: self.tag(response), travel };
+            let shape = Shape::Answer {
+                response: self.tag(response),
+                travel,
+            };
             return self.decided(record, shape, delay, (!readable).then_some(false));
         }
         let shape = match self.replacement(action) {
             Shape::Answer { response, travel } => {
                 record.status = Some(response.status.as_u16());
-                Shape::Answer { response: self.tag(response), travel }
+                Shape::Answer {
+                    response: self.tag(response),
+                    travel,
+                }
             }
             other => other,
         };
@@ -327,9 +475,17 @@ impl<'a> Step<'a> {
     }
 
     /// Records what is known. `delivered` is `None` as long as it depends on the connection.
-    fn decided(self, record: Record, shape: Shape, delay: Duration, delivered: Option<bool>) -> Outcome {
+    fn decided(
+        self,
+        record: Record,
+        shape: Shape,
+        delay: Duration,
+        delivered: Option<bool>,
+    ) -> Outcome {
         let endpoint = record.endpoint.name();
-        self.world.stats.count_request(endpoint, record.method, record.status, record.credential);
+        self.world
+            .stats
+            .count_request(endpoint, record.method, record.status, record.credential);
         tracing::debug!(
             request_id = %record.request_id,
             endpoint,
@@ -343,13 +499,23 @@ impl<'a> Step<'a> {
             None
         } else {
             let waits = delay > Duration::ZERO
-                || matches!(shape, Shape::Answer { travel: Travel::Trickle { .. }, .. });
+                || matches!(
+                    shape,
+                    Shape::Answer {
+                        travel: Travel::Trickle { .. },
+                        ..
+                    }
+                );
             if waits && record.effect {
                 record.announce(self.world);
             }
             Some(Box::new(record))
         };
-        Outcome { delay, shape, record }
+        Outcome {
+            delay,
+            shape,
+            record,
+        }
     }
 
     fn record(&self) -> Record {
@@ -386,9 +552,20 @@ impl<'a> Step<'a> {
     }
 
     fn take_token(&mut self) -> Result<(), Limited> {
-        let Identity::Management { account, index } = self.identity else { return Ok(()) };
-        let key = self.world.accounts.get(account).and_then(|account| account.management.get(index));
-        let Some(hash) = key.filter(|key| key.revoked_at.is_none()).map(|key| key.hash) else { return Ok(()) };
+        let Identity::Management { account, index } = self.identity else {
+            return Ok(());
+        };
+        let key = self
+            .world
+            .accounts
+            .get(account)
+            .and_then(|account| account.management.get(index));
+        let Some(hash) = key
+            .filter(|key| key.revoked_at.is_none())
+            .map(|key| key.hash)
+        else {
+            return Ok(());
+        };
         self.world.gate.take(hash, self.now)
     }
 
@@ -399,7 +576,10 @@ impl<'a> Step<'a> {
         let path_hash = self.call.path_hash();
         let named = path_hash.and_then(|hash| self.world.key_of(self.identity.account()?, hash));
         let world = &mut *self.world;
-        let account = self.identity.account().and_then(|account| world.accounts.get(account));
+        let account = self
+            .identity
+            .account()
+            .and_then(|account| world.accounts.get(account));
         let calling = match self.identity {
             Identity::Inference(at) => account.and_then(|account| account.keys.get(at.slot)),
             _ => None,
@@ -409,7 +589,10 @@ impl<'a> Step<'a> {
             endpoint: self.call.endpoint,
             method: self.call.method,
             path: &self.call.path,
-            name: self.call.created_name().or(named.or(calling).map(|key| key.name.as_str())),
+            name: self
+                .call
+                .created_name()
+                .or(named.or(calling).map(|key| key.name.as_str())),
             hash: path_hash.or(calling.map(|key| key.hash)),
             account: account.map(|account| account.name.as_str()),
             kind: match self.identity {
@@ -449,13 +632,20 @@ impl<'a> Step<'a> {
     fn count_late_use(&mut self) {
         let now = self.now;
         let probe = self.call.endpoint == Endpoint::Key;
-        let Identity::Inference(at) = self.identity else { return };
-        let Some(key) = self.world.key_mut(at) else { return };
+        let Identity::Inference(at) = self.identity else {
+            return;
+        };
+        let Some(key) = self.world.key_mut(at) else {
+            return;
+        };
         let Some(deletion) = key.deletion else { return };
         let distance = u64::try_from(now.since(deletion.at).as_millis()).unwrap_or(u64::MAX);
         let late = &mut key.late_uses;
-        let (count, max) =
-            if probe { (&mut late.probes, &mut late.max_probe_ms) } else { (&mut late.count, &mut late.max_ms) };
+        let (count, max) = if probe {
+            (&mut late.probes, &mut late.max_probe_ms)
+        } else {
+            (&mut late.count, &mut late.max_ms)
+        };
         *count += 1;
         *max = distance.max(*max);
     }
@@ -472,7 +662,11 @@ impl<'a> Step<'a> {
                     key.first_use.get_or_insert(now);
                 }
                 if self.call.endpoint == Endpoint::Chat {
-                    let result = if spoiled { CompletionResult::Fault } else { CompletionResult::Ok };
+                    let result = if spoiled {
+                        CompletionResult::Fault
+                    } else {
+                        CompletionResult::Ok
+                    };
                     self.count_completion(result);
                 }
             }
@@ -490,10 +684,15 @@ impl<'a> Step<'a> {
     }
 
     fn count_auth_failure(&mut self, reason: AuthFailure) {
-        self.world.stats.count_auth_failure(self.call.endpoint.auth_group(), reason);
+        self.world
+            .stats
+            .count_auth_failure(self.call.endpoint.auth_group(), reason);
     }
 }
 
 fn answer(response: SimResponse) -> Shape {
-    Shape::Answer { response, travel: Travel::Whole }
+    Shape::Answer {
+        response,
+        travel: Travel::Whole,
+    }
 }

@@ -13,6 +13,7 @@
 //! truth, `faults` holds the rules, `server` plays replies on connections.
 
 mod api;
+pub mod cli;
 pub mod config;
 mod control;
 mod core;
@@ -25,6 +26,7 @@ mod money;
 mod random;
 mod record;
 mod reply;
+mod server;
 mod state;
 pub mod stats;
 mod time;
@@ -32,7 +34,8 @@ mod time;
 pub use api::route::Endpoint;
 pub use config::{AccountConfig, ByokConfig, Compat, Delays, PrefixDelays, Propagation, SimConfig};
 pub use control::{
-    Control, ControlError, ForeignKey, GateView, KeyChange, KeyState, MadeKey, OrphanQuery, Orphans, OutageView,
+    Control, ControlError, ForeignKey, GateView, KeyChange, KeyState, MadeKey, OrphanQuery,
+    Orphans, OutageView,
 };
 pub use core::SimCore;
 pub use distribution::{Distribution, InvalidDistribution};
@@ -44,5 +47,6 @@ pub use faults::{Action, FaultRule, KeyKind, Match, RetryAfterFormat, RuleView, 
 pub use key_text::{KeyHash, KeyText, NotAHash};
 pub use money::{NotAnAmount, Usd};
 pub use reply::{Delivery, Experience, Resume, SimBody, SimReply, SimRequest, SimResponse};
+pub use server::Simulator;
 pub use stats::view::StatsView;
 pub use time::{ClockMode, ClockView};

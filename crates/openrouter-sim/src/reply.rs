@@ -29,7 +29,12 @@ pub struct SimRequest {
 impl SimRequest {
     /// A request without body and headers.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+        Self {
+            method,
+            path: path.into(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
     }
 
     /// With `Authorization: Bearer <key>`. A text that is no header value is left out.
@@ -53,7 +58,9 @@ impl SimRequest {
 impl fmt::Debug for SimRequest {
     /// Headers and body can hold credentials; the path of a confused client can, too.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("SimRequest").field("method", &self.method).finish_non_exhaustive()
+        out.debug_struct("SimRequest")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 
@@ -216,21 +223,45 @@ impl SimReply {
     /// delivery is confirmed. Returns the total wait and what the client gets.
     pub fn play(self) -> (Duration, Experience) {
         match self {
-            Self::Response { delay, response, delivery } => {
+            Self::Response {
+                delay,
+                response,
+                delivery,
+            } => {
                 delivery.confirm();
                 (delay, Experience::Answer(response))
             }
-            Self::SlowBody { delay, response, first_byte, bytes, interval, delivery } => {
+            Self::SlowBody {
+                delay,
+                response,
+                first_byte,
+                bytes,
+                interval,
+                delivery,
+            } => {
                 delivery.confirm();
                 let pieces = response.body.to_bytes().len().div_ceil(bytes.max(1));
                 let gaps = u32::try_from(pieces.saturating_sub(1)).unwrap_or(u32::MAX);
-                let wait = delay.saturating_add(first_byte).saturating_add(interval.saturating_mul(gaps));
+                let wait = delay
+                    .saturating_add(first_byte)
+                    .saturating_add(interval.saturating_mul(gaps));
                 (wait, Experience::Answer(response))
             }
-            Self::Truncate { delay, response, bytes, .. } => {
+            Self::Truncate {
+                delay,
+                response,
+                bytes,
+                ..
+            } => {
                 let mut body = response.body.to_bytes();
                 body.truncate(bytes);
-                (delay, Experience::Cut { status: response.status, body })
+                (
+                    delay,
+                    Experience::Cut {
+                        status: response.status,
+                        body,
+                    },
+                )
             }
             Self::Reset { delay, .. } => (delay, Experience::Reset),
             Self::Close { delay, .. } => (delay, Experience::Closed),
@@ -284,6 +315,8 @@ impl Drop for Delivery {
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Delivery").field("open", &self.record.is_some()).finish()
+        out.debug_struct("Delivery")
+            .field("open", &self.record.is_some())
+            .finish()
     }
 }

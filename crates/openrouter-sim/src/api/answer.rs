@@ -30,8 +30,9 @@ pub(crate) struct Answer {
 impl Answer {
     /// 200 with a JSON body and no effect.
     pub(crate) fn json(body: &impl Serialize) -> Result<Self, Refusal> {
-        let body = serde_json::to_vec(body)
-            .map_err(|_unserialisable| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))?;
+        let body = serde_json::to_vec(body).map_err(|_unserialisable| {
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        })?;
         Ok(Self {
             status: StatusCode::OK,
             content_type: HeaderValue::from_static("application/json"),
@@ -50,7 +51,11 @@ impl Answer {
     pub(crate) fn into_response(self) -> SimResponse {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, self.content_type);
-        SimResponse { status: self.status, headers, body: self.body }
+        SimResponse {
+            status: self.status,
+            headers,
+            body: self.body,
+        }
     }
 }
 
@@ -68,7 +73,13 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), metadata: None, auth: None, completion: None }
+        Self {
+            status,
+            message: message.into(),
+            metadata: None,
+            auth: None,
+            completion: None,
+        }
     }
 
     pub(crate) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -80,7 +91,10 @@ impl Refusal {
     }
 
     pub(crate) fn auth(status: StatusCode, message: &'static str, reason: AuthFailure) -> Self {
-        Self { auth: Some(reason), ..Self::new(status, message) }
+        Self {
+            auth: Some(reason),
+            ..Self::new(status, message)
+        }
     }
 
     pub(crate) fn with_metadata(mut self, metadata: Value) -> Self {
@@ -97,7 +111,11 @@ impl Refusal {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = error_body(self.status, &self.message, self.metadata.as_ref());
-        SimResponse { status: self.status, headers, body: SimBody::Full(body) }
+        SimResponse {
+            status: self.status,
+            headers,
+            body: SimBody::Full(body),
+        }
     }
 }
 
@@ -116,8 +134,16 @@ struct ErrorDetail<'a> {
 
 /// The body of every error.
 pub(crate) fn error_body(status: StatusCode, message: &str, metadata: Option<&Value>) -> Bytes {
-    let body = ErrorBody { error: ErrorDetail { code: status.as_u16(), message, metadata } };
-    serde_json::to_vec(&body).map(Bytes::from).unwrap_or_default()
+    let body = ErrorBody {
+        error: ErrorDetail {
+            code: status.as_u16(),
+            message,
+            metadata,
+        },
+    };
+    serde_json::to_vec(&body)
+        .map(Bytes::from)
+        .unwrap_or_default()
 }
 
 /// A text for a status nobody has another text for.
@@ -126,6 +152,9 @@ pub(crate) fn standard_message(status: StatusCode) -> Cow<'static, str> {
         429 => "Rate limit exceeded".into(),
         524 => "A timeout occurred".into(),
         529 => "Provider overloaded".into(),
-        _ => status.canonical_reason().unwrap_or("Unexpected error").into(),
+        _ => status
+            .canonical_reason()
+            .unwrap_or("Unexpected error")
+            .into(),
     }
 }

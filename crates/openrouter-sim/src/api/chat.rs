@@ -33,9 +33,14 @@ impl Request {
     fn read(body: &Map<String, Value>) -> Result<Self, Refusal> {
         let name = body.get("model").and_then(Value::as_str);
         let name = name.ok_or_else(|| Refusal::bad_request("model: expected a string"))?;
-        let (place, model) = models::find(name).ok_or_else(|| Refusal::bad_request("model: no such model"))?;
-        let messages = body.get("messages").and_then(Value::as_array).filter(|messages| !messages.is_empty());
-        let messages = messages.ok_or_else(|| Refusal::bad_request("messages: expected a non-empty array"))?;
+        let (place, model) =
+            models::find(name).ok_or_else(|| Refusal::bad_request("model: no such model"))?;
+        let messages = body
+            .get("messages")
+            .and_then(Value::as_array)
+            .filter(|messages| !messages.is_empty());
+        let messages =
+            messages.ok_or_else(|| Refusal::bad_request("messages: expected a non-empty array"))?;
         let mut bytes: usize = 0;
         for message in messages {
             let role = message.get("role").and_then(Value::as_str);
@@ -43,10 +48,16 @@ impl Request {
             bytes = bytes.saturating_add(match message.get("content") {
                 None | Some(Value::Null) => 0,
                 Some(Value::String(text)) => text.len(),
-                Some(Value::Array(parts)) => {
-                    parts.iter().filter_map(|part| part.get("text")?.as_str()).map(str::len).sum()
+                Some(Value::Array(parts)) => parts
+                    .iter()
+                    .filter_map(|part| part.get("text")?.as_str())
+                    .map(str::len)
+                    .sum(),
+                Some(_) => {
+                    return Err(Refusal::bad_request(
+                        "messages: content is a string or an array of parts",
+                    ));
                 }
-                Some(_) => return Err(Refusal::bad_request("messages: content is a string or an array of parts")),
             });
         }
         let stream = match body.get("stream") {
@@ -54,7 +65,12 @@ impl Request {
             Some(Value::Bool(stream)) => *stream,
             Some(_) => return Err(Refusal::bad_request("stream: expected a boolean")),
         };
-        Ok(Self { place, model, prompt_tokens: tokens(bytes), stream })
+        Ok(Self {
+            place,
+            model,
+            prompt_tokens: tokens(bytes),
+            stream,
+        })
     }
 }
 
@@ -78,31 +94,48 @@ pub(super) fn complete(
     let key = account.keys.get(at.slot).ok_or_else(gone)?;
     let priced = forced.map_or(!request.model.free(), |cost| !cost.is_zero());
     let left = account.credits - account.spent;
-    check_limits(world, account.guardrails.get(key.guardrail.unwrap_or(usize::MAX)), key, now)?;
+    check_limits(
+        world,
+        account.guardrails.get(key.guardrail.unwrap_or(usize::MAX)),
+        key,
+        now,
+    )?;
     let byok = account.byok.iter().any(|byok| {
         byok.provider == request.model.provider()
             && byok.workspace == key.workspace
-            && byok.allowed_api_key_hashes.as_ref().is_none_or(|hashes| hashes.contains(&key.hash))
+            && byok
+                .allowed_api_key_hashes
+                .as_ref()
+                .is_none_or(|hashes| hashes.contains(&key.hash))
     });
     if !byok && (left.is_negative() || (left.is_zero() && priced)) {
-        return Err(Refusal::new(StatusCode::PAYMENT_REQUIRED, "Insufficient credits")
-            .with_metadata(json!({ "limit_source": "openrouter_credits" }))
-            .completion(CompletionResult::RefusedCredits));
+        return Err(
+            Refusal::new(StatusCode::PAYMENT_REQUIRED, "Insufficient credits")
+                .with_metadata(json!({ "limit_source": "openrouter_credits" }))
+                .completion(CompletionResult::RefusedCredits),
+        );
     }
 
     let text = format!("Simulated answer for the key {}.", key.label);
     let completion_tokens = tokens(text.len());
     let cost = forced.unwrap_or_else(|| {
-        request.model.prompt.times(request.prompt_tokens) + request.model.completion.times(completion_tokens)
+        request.model.prompt.times(request.prompt_tokens)
+            + request.model.completion.times(completion_tokens)
     });
-    let (credits, byok_cost) = if byok { (Usd::ZERO, cost) } else { (cost, Usd::ZERO) };
+    let (credits, byok_cost) = if byok {
+        (Usd::ZERO, cost)
+    } else {
+        (cost, Usd::ZERO)
+    };
     let usage = UsageView {
         prompt_tokens: request.prompt_tokens,
         completion_tokens,
         total_tokens: request.prompt_tokens.saturating_add(completion_tokens),
         cost: credits,
         is_byok: byok,
-        cost_details: CostDetails { upstream_inference_cost: byok.then_some(byok_cost) },
+        cost_details: CostDetails {
+            upstream_inference_cost: byok.then_some(byok_cost),
+        },
     };
     let used = DayUse {
         usage: credits,
@@ -112,8 +145,18 @@ pub(super) fn complete(
         completion_tokens,
     };
     let name = key.name.clone();
-    let reply = Reply { id: &id, created: now.unix_seconds(), model: request.model.id, text: &text, usage };
-    let answer = if request.stream { reply.stream() } else { reply.whole() }?;
+    let reply = Reply {
+        id: &id,
+        created: now.unix_seconds(),
+        model: request.model.id,
+        text: &text,
+        usage,
+    };
+    let answer = if request.stream {
+        reply.stream()
+    } else {
+        reply.whole()
+    }?;
 
     let times = match mode {
         Mode::Never => 0,
@@ -122,9 +165,13 @@ pub(super) fn complete(
     };
     for _ in 0..times {
         let delay = world.delay(DelayKind::Usage, &name);
-        let Some(account) = world.accounts.get_mut(at.account) else { break };
+        let Some(account) = world.accounts.get_mut(at.account) else {
+            break;
+        };
         account.charge(now, credits, delay);
-        let Some(key) = account.keys.get_mut(at.slot) else { break };
+        let Some(key) = account.keys.get_mut(at.slot) else {
+            break;
+        };
         key.charge(now, credits, byok_cost, delay);
         let workspace = key.workspace;
         if request.model.free() {
@@ -142,11 +189,14 @@ fn check_limits(
     key: &Key,
     now: Moment,
 ) -> Result<(), Refusal> {
-    if let Some((guardrail, limit)) = guardrail.and_then(|guardrail| Some((guardrail, guardrail.limit?)))
+    if let Some((guardrail, limit)) =
+        guardrail.and_then(|guardrail| Some((guardrail, guardrail.limit?)))
         && key.spent_in(guardrail.reset_interval, guardrail.include_byok, now) >= limit
     {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "Guardrail budget exceeded")
-            .completion(CompletionResult::RefusedLimit));
+        return Err(
+            Refusal::new(StatusCode::FORBIDDEN, "Guardrail budget exceeded")
+                .completion(CompletionResult::RefusedLimit),
+        );
     }
     let spent = key.spent_in(key.limit_reset, key.include_byok_in_limit, now);
     if key.limit.is_none_or(|limit| spent < limit) {
@@ -243,7 +293,10 @@ impl Reply<'_> {
             choices: [Choice {
                 index: 0,
                 finish_reason: "stop",
-                message: Message { role: "assistant", content: self.text },
+                message: Message {
+                    role: "assistant",
+                    content: self.text,
+                },
             }],
             usage: self.usage,
         })
@@ -251,22 +304,36 @@ impl Reply<'_> {
 
     /// Two pieces of text, a last chunk with usage, and the end mark.
     fn stream(&self) -> Result<Answer, Refusal> {
-        let middle = self.text.char_indices().nth(self.text.chars().count() / 2).map_or(0, |(index, _)| index);
+        let middle = self
+            .text
+            .char_indices()
+            .nth(self.text.chars().count() / 2)
+            .map_or(0, |(index, _)| index);
         let (head, tail) = self.text.split_at(middle);
         let mut chunks = Vec::with_capacity(4);
-        for (content, finish_reason, usage) in
-            [(head, None, None), (tail, None, None), ("", Some("stop"), Some(self.usage))]
-        {
+        for (content, finish_reason, usage) in [
+            (head, None, None),
+            (tail, None, None),
+            ("", Some("stop"), Some(self.usage)),
+        ] {
             let chunk = Chunk {
                 id: self.id,
                 object: "chat.completion.chunk",
                 created: self.created,
                 model: self.model,
-                choices: [ChunkChoice { index: 0, delta: Message { role: "assistant", content }, finish_reason }],
+                choices: [ChunkChoice {
+                    index: 0,
+                    delta: Message {
+                        role: "assistant",
+                        content,
+                    },
+                    finish_reason,
+                }],
                 usage,
             };
-            let chunk = serde_json::to_string(&chunk)
-                .map_err(|_unserialisable| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))?;
+            let chunk = serde_json::to_string(&chunk).map_err(|_unserialisable| {
+                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            })?;
             chunks.push(Bytes::from(format!("data: {chunk}\n\n")));
         }
         chunks.push(Bytes::from_static(b"data: [DONE]\n\n"));

@@ -57,7 +57,10 @@ fn view<'a>(world: &World, account: &'a Account, guardrail: &'a Guardrail) -> Gu
         id: guardrail.id,
         name: &guardrail.name,
         description: guardrail.description.as_deref(),
-        workspace_id: account.workspaces.get(guardrail.workspace).map(|workspace| workspace.id),
+        workspace_id: account
+            .workspaces
+            .get(guardrail.workspace)
+            .map(|workspace| workspace.id),
         limit_usd: guardrail.limit,
         reset_interval: guardrail.reset_interval,
         include_byok_in_budgets: guardrail.include_byok,
@@ -69,7 +72,10 @@ fn view<'a>(world: &World, account: &'a Account, guardrail: &'a Guardrail) -> Gu
 }
 
 fn account(world: &World, account: usize) -> Result<&Account, Refusal> {
-    world.accounts.get(account).ok_or_else(|| Refusal::not_found("Not Found"))
+    world
+        .accounts
+        .get(account)
+        .ok_or_else(|| Refusal::not_found("Not Found"))
 }
 
 fn find(owner: &Account, id: &str) -> Result<usize, Refusal> {
@@ -82,15 +88,25 @@ pub(super) fn list(world: &World, call: &Call, owner: usize) -> Result<Answer, R
     let (offset, limit) = fields::window(call)?;
     let owner = account(world, owner)?;
     let page = owner.guardrails.iter().skip(offset).take(limit);
-    let data = page.map(|guardrail| view(world, owner, guardrail)).collect();
-    Answer::json(&List { data, total_count: owner.guardrails.len() })
+    let data = page
+        .map(|guardrail| view(world, owner, guardrail))
+        .collect();
+    Answer::json(&List {
+        data,
+        total_count: owner.guardrails.len(),
+    })
 }
 
 /// GET `/guardrails/{id}`.
 pub(super) fn get(world: &World, id: &str, owner: usize) -> Result<Answer, Refusal> {
     let owner = account(world, owner)?;
-    let guardrail = owner.guardrails.get(find(owner, id)?).ok_or_else(|| Refusal::not_found(NO_SUCH_GUARDRAIL))?;
-    Answer::json(&Data { data: view(world, owner, guardrail) })
+    let guardrail = owner
+        .guardrails
+        .get(find(owner, id)?)
+        .ok_or_else(|| Refusal::not_found(NO_SUCH_GUARDRAIL))?;
+    Answer::json(&Data {
+        data: view(world, owner, guardrail),
+    })
 }
 
 /// POST `/guardrails`.
@@ -110,9 +126,14 @@ pub(super) fn create(
         return Err(Refusal::bad_request("limit_usd: must be greater than 0"));
     }
     if limit.is_some() != reset_interval.is_some() {
-        return Err(Refusal::bad_request("limit_usd and reset_interval: only together"));
+        return Err(Refusal::bad_request(
+            "limit_usd and reset_interval: only together",
+        ));
     }
-    let include_byok = fields::not_null("include_byok_in_budgets", fields::boolean(body, "include_byok_in_budgets")?)?;
+    let include_byok = fields::not_null(
+        "include_byok_in_budgets",
+        fields::boolean(body, "include_byok_in_budgets")?,
+    )?;
     let workspace = match fields::not_null("workspace_id", fields::uuid(body, "workspace_id")?)? {
         None => 0,
         Some(id) => account(world, owner)?
@@ -132,7 +153,9 @@ pub(super) fn create(
         created_at: now,
         assignments: Vec::new(),
     };
-    let mut answer = Answer::json(&Data { data: view(world, account(world, owner)?, &guardrail) })?;
+    let mut answer = Answer::json(&Data {
+        data: view(world, account(world, owner)?, &guardrail),
+    })?;
     answer.status = StatusCode::CREATED;
     if mode.makes()
         && let Some(owner) = world.accounts.get_mut(owner)
@@ -143,7 +166,12 @@ pub(super) fn create(
 }
 
 /// GET `/guardrails/{id}/assignments/keys`, or of all guardrails.
-pub(super) fn assignments(world: &World, call: &Call, id: Option<&str>, owner: usize) -> Result<Answer, Refusal> {
+pub(super) fn assignments(
+    world: &World,
+    call: &Call,
+    id: Option<&str>,
+    owner: usize,
+) -> Result<Answer, Refusal> {
     let (offset, limit) = fields::window(call)?;
     let owner = account(world, owner)?;
     let only = id.map(|id| find(owner, id)).transpose()?;
@@ -152,7 +180,12 @@ pub(super) fn assignments(world: &World, call: &Call, id: Option<&str>, owner: u
         .iter()
         .enumerate()
         .filter(|(place, _)| only.is_none_or(|only| only == *place))
-        .flat_map(|(_, guardrail)| guardrail.assignments.iter().map(move |assignment| (guardrail, assignment)))
+        .flat_map(|(_, guardrail)| {
+            guardrail
+                .assignments
+                .iter()
+                .map(move |assignment| (guardrail, assignment))
+        })
         .collect();
     let page = all.iter().skip(offset).take(limit);
     let data = page.filter_map(|(guardrail, assignment)| {
@@ -167,20 +200,28 @@ pub(super) fn assignments(world: &World, call: &Call, id: Option<&str>, owner: u
             created_at: assignment.created_at.wire(world.compat.timestamps),
         })
     });
-    Answer::json(&List { data: data.collect(), total_count: all.len() })
+    Answer::json(&List {
+        data: data.collect(),
+        total_count: all.len(),
+    })
 }
 
 /// The keys of `key_hashes`, all of which must be live keys of the account.
 fn key_hashes(world: &World, call: &Call, owner: usize) -> Result<Vec<KeyRef>, Refusal> {
     let hashes = fields::not_null("key_hashes", fields::strings(call.body()?, "key_hashes")?)?;
     let hashes = hashes.filter(|hashes| !hashes.is_empty());
-    let hashes = hashes.ok_or_else(|| Refusal::bad_request("key_hashes: expected a non-empty array"))?;
+    let hashes =
+        hashes.ok_or_else(|| Refusal::bad_request("key_hashes: expected a non-empty array"))?;
     hashes
         .iter()
         .map(|hash| {
             let at = hash.parse().ok().and_then(|hash| world.key_of(owner, hash));
             at.filter(|at| world.key(*at).is_some_and(crate::state::key::Key::live))
-                .ok_or_else(|| Refusal::bad_request("key_hashes: contains a hash that is no key of this account"))
+                .ok_or_else(|| {
+                    Refusal::bad_request(
+                        "key_hashes: contains a hash that is no key of this account",
+                    )
+                })
         })
         .collect()
 }
@@ -206,7 +247,10 @@ pub(super) fn assign(
             world.assign(*at, Some(place), now);
         }
     }
-    Ok(Answer::json(&Assigned { assigned_count: keys.len() })?.effect(mode.makes()))
+    Ok(Answer::json(&Assigned {
+        assigned_count: keys.len(),
+    })?
+    .effect(mode.makes()))
 }
 
 /// POST `/guardrails/{id}/assignments/keys/remove`.
@@ -225,12 +269,21 @@ pub(super) fn unassign(
 
     let keys = key_hashes(world, call, owner)?;
     let place = find(account(world, owner)?, id)?;
-    let assigned: Vec<KeyRef> =
-        keys.into_iter().filter(|at| world.key(*at).is_some_and(|key| key.guardrail == Some(place))).collect();
+    let assigned: Vec<KeyRef> = keys
+        .into_iter()
+        .filter(|at| {
+            world
+                .key(*at)
+                .is_some_and(|key| key.guardrail == Some(place))
+        })
+        .collect();
     if mode.makes() {
         for at in &assigned {
             world.assign(*at, None, now);
         }
     }
-    Ok(Answer::json(&Unassigned { unassigned_count: assigned.len() })?.effect(mode.makes()))
+    Ok(Answer::json(&Unassigned {
+        unassigned_count: assigned.len(),
+    })?
+    .effect(mode.makes()))
 }

@@ -72,8 +72,10 @@ impl<'a> KeyView<'a> {
     /// Costs that are due must have been settled before.
     pub(crate) fn of(world: &'a World, account: usize, key: &'a Key, now: Moment) -> Self {
         let style = world.compat.timestamps;
-        let workspace =
-            world.accounts.get(account).and_then(|account| account.workspaces.get(key.workspace));
+        let workspace = world
+            .accounts
+            .get(account)
+            .and_then(|account| account.workspaces.get(key.workspace));
         Self {
             hash: key.hash,
             name: &key.name,
@@ -101,7 +103,12 @@ struct Data<T> {
 }
 
 /// GET `/keys`.
-pub(super) fn list(world: &mut World, call: &Call, account: usize, now: Moment) -> Result<Answer, Refusal> {
+pub(super) fn list(
+    world: &mut World,
+    call: &Call,
+    account: usize,
+    now: Moment,
+) -> Result<Answer, Refusal> {
     let filter = ListFilter {
         include_disabled: fields::query_flag("include_disabled", call.query("include_disabled")?)?,
         include_expired: fields::query_flag("include_expired", call.query("include_expired")?)?,
@@ -110,17 +117,25 @@ pub(super) fn list(world: &mut World, call: &Call, account: usize, now: Moment) 
     let id = match call.query("workspace_id")? {
         None => None,
         Some(text) => {
-            let id = fields::parse_uuid(text).ok_or_else(|| Refusal::bad_request("workspace_id: expected a UUID"))?;
+            let id = fields::parse_uuid(text)
+                .ok_or_else(|| Refusal::bad_request("workspace_id: expected a UUID"))?;
             Some(id)
         }
     };
-    let Some(owner) = world.accounts.get_mut(account) else { return Err(Refusal::not_found(NO_SUCH_KEY)) };
+    let Some(owner) = world.accounts.get_mut(account) else {
+        return Err(Refusal::not_found(NO_SUCH_KEY));
+    };
     let workspace = match id {
         None => 0,
-        Some(id) => owner.workspace_by_id(id).ok_or_else(|| Refusal::not_found("Workspace not found"))?,
+        Some(id) => owner
+            .workspace_by_id(id)
+            .ok_or_else(|| Refusal::not_found("Workspace not found"))?,
     };
-    let slots =
-        owner.workspaces.get_mut(workspace).map(|workspace| workspace.page(filter, offset, now)).unwrap_or_default();
+    let slots = owner
+        .workspaces
+        .get_mut(workspace)
+        .map(|workspace| workspace.page(filter, offset, now))
+        .unwrap_or_default();
     for slot in &slots {
         if let Some(key) = owner.keys.get_mut(*slot) {
             key.settle(now);
@@ -128,7 +143,12 @@ pub(super) fn list(world: &mut World, call: &Call, account: usize, now: Moment) 
     }
     let keys: Vec<KeyView<'_>> = slots
         .iter()
-        .filter_map(|slot| world.key(KeyRef { account, slot: *slot }))
+        .filter_map(|slot| {
+            world.key(KeyRef {
+                account,
+                slot: *slot,
+            })
+        })
         .map(|key| KeyView::of(world, account, key, now))
         .collect();
     Answer::json(&Data { data: keys })
@@ -141,10 +161,15 @@ fn new_key(world: &World, call: &Call, account: usize, now: Moment) -> Result<Ne
     let name = name.ok_or_else(|| Refusal::bad_request("name: is required"))?;
     let limit = checked_limit(world, fields::amount(body, "limit")?)?.or_none();
     let limit_reset = fields::interval(body, "limit_reset")?.or_none();
-    let include_byok_in_limit =
-        fields::not_null("include_byok_in_limit", fields::boolean(body, "include_byok_in_limit")?)?.unwrap_or(false);
+    let include_byok_in_limit = fields::not_null(
+        "include_byok_in_limit",
+        fields::boolean(body, "include_byok_in_limit")?,
+    )?
+    .unwrap_or(false);
     let expires_at = fields::utc_time(body, "expires_at")?.or_none();
-    if expires_at.is_some_and(|expiry| expiry <= now) && world.compat.past_expiry == PastExpiry::Refused {
+    if expires_at.is_some_and(|expiry| expiry <= now)
+        && world.compat.past_expiry == PastExpiry::Refused
+    {
         return Err(Refusal::bad_request("expires_at: must be in the future"));
     }
     let creator_user_id = fields::text(body, "creator_user_id")?.or_none();
@@ -156,12 +181,22 @@ fn new_key(world: &World, call: &Call, account: usize, now: Moment) -> Result<Ne
             .and_then(|account| account.workspace_by_id(id))
             .ok_or_else(|| Refusal::bad_request("workspace_id: no such workspace"))?,
     };
-    Ok(NewKey { name, limit, limit_reset, include_byok_in_limit, expires_at, creator_user_id, workspace })
+    Ok(NewKey {
+        name,
+        limit,
+        limit_reset,
+        include_byok_in_limit,
+        expires_at,
+        creator_user_id,
+        workspace,
+    })
 }
 
 fn checked_limit(world: &World, limit: Field<Usd>) -> Result<Field<Usd>, Refusal> {
     match limit {
-        Field::Value(amount) if amount.is_negative() && world.compat.negative_limit == NegativeLimit::Refused => {
+        Field::Value(amount)
+            if amount.is_negative() && world.compat.negative_limit == NegativeLimit::Refused =>
+        {
             Err(Refusal::bad_request("limit: must not be negative"))
         }
         other => Ok(other),
@@ -177,9 +212,19 @@ pub(super) fn create(
     mode: Mode,
 ) -> Result<Answer, Refusal> {
     let new = new_key(world, call, account, now)?;
-    let live = world.accounts.get(account).map_or(0, |account| account.live);
-    if world.compat.max_keys.is_some_and(|most| live >= u64::from(most)) {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "Maximum number of API keys reached"));
+    let live = world
+        .accounts
+        .get(account)
+        .map_or(0, |account| account.live);
+    if world
+        .compat
+        .max_keys
+        .is_some_and(|most| live >= u64::from(most))
+    {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "Maximum number of API keys reached",
+        ));
     }
     if mode == Mode::Twice {
         let unanswered = world.draft(account, new.clone(), now, Spread::Delayed);
@@ -193,14 +238,23 @@ pub(super) fn create(
     Ok(answer.effect(mode.makes()))
 }
 
-fn created(world: &World, account: usize, text: &KeyText, key: &Key, now: Moment) -> Result<Answer, Refusal> {
+fn created(
+    world: &World,
+    account: usize,
+    text: &KeyText,
+    key: &Key,
+    now: Moment,
+) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct Created<'a> {
         key: &'a str,
         data: KeyView<'a>,
     }
 
-    let mut answer = Answer::json(&Created { key: text.expose(), data: KeyView::of(world, account, key, now) })?;
+    let mut answer = Answer::json(&Created {
+        key: text.expose(),
+        data: KeyView::of(world, account, key, now),
+    })?;
     answer.status = StatusCode::CREATED;
     answer.hash = Some(key.hash);
     Ok(answer)
@@ -208,24 +262,41 @@ fn created(world: &World, account: usize, text: &KeyText, key: &Key, now: Moment
 
 /// A key of the account that reads by hash find.
 fn find(world: &World, hash: &str, account: usize, now: Moment) -> Result<KeyRef, Refusal> {
-    let at = hash.parse().ok().and_then(|hash| world.key_of(account, hash));
-    at.filter(|at| world.key(*at).is_some_and(|key| key.found(now))).ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))
+    let at = hash
+        .parse()
+        .ok()
+        .and_then(|hash| world.key_of(account, hash));
+    at.filter(|at| world.key(*at).is_some_and(|key| key.found(now)))
+        .ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))
 }
 
 /// The same for changes: a deleted key cannot be changed, also while reads still find it.
 fn find_live(world: &World, hash: &str, account: usize, now: Moment) -> Result<KeyRef, Refusal> {
     let at = find(world, hash, account, now)?;
-    if world.key(at).is_some_and(Key::live) { Ok(at) } else { Err(Refusal::not_found(NO_SUCH_KEY)) }
+    if world.key(at).is_some_and(Key::live) {
+        Ok(at)
+    } else {
+        Err(Refusal::not_found(NO_SUCH_KEY))
+    }
 }
 
 /// GET `/keys/{hash}`.
-pub(super) fn get(world: &mut World, hash: &str, account: usize, now: Moment) -> Result<Answer, Refusal> {
+pub(super) fn get(
+    world: &mut World,
+    hash: &str,
+    account: usize,
+    now: Moment,
+) -> Result<Answer, Refusal> {
     let at = find(world, hash, account, now)?;
     if let Some(key) = world.key_mut(at) {
         key.settle(now);
     }
-    let key = world.key(at).ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
-    Answer::json(&Data { data: KeyView::of(world, account, key, now) })
+    let key = world
+        .key(at)
+        .ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
+    Answer::json(&Data {
+        data: KeyView::of(world, account, key, now),
+    })
 }
 
 /// PATCH `/keys/{hash}`.
@@ -267,7 +338,10 @@ pub(super) fn update(
                 .ok_or_else(|| Refusal::not_found("Workspace not found"))
         })
         .transpose()?;
-    let mut key = world.key(at).cloned().ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
+    let mut key = world
+        .key(at)
+        .cloned()
+        .ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
     key.settle(now);
     if let Some(name) = name {
         key.name = name;
@@ -288,7 +362,9 @@ pub(super) fn update(
         key.workspace = workspace;
     }
     key.updated_at = Some(now);
-    let answer = Answer::json(&Data { data: KeyView::of(world, account, &key, now) })?;
+    let answer = Answer::json(&Data {
+        data: KeyView::of(world, account, &key, now),
+    })?;
     if mode.makes() {
         world.replace(at, key);
     }

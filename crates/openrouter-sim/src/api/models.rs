@@ -27,7 +27,9 @@ impl Model {
 
     /// Slug of the provider: the part before the slash.
     pub(crate) fn provider(&self) -> &'static str {
-        self.id.split_once('/').map_or(self.id, |(provider, _)| provider)
+        self.id
+            .split_once('/')
+            .map_or(self.id, |(provider, _)| provider)
     }
 
     fn slug(&self) -> &'static str {
@@ -153,13 +155,24 @@ pub(super) fn list() -> Result<Answer, Refusal> {
             created: model.created,
             context_length: model.context_length,
             architecture: Architecture {
-                modality: if model.vision { "text+image->text" } else { "text->text" },
-                input_modalities: if model.vision { &["text", "image"] } else { &["text"] },
+                modality: if model.vision {
+                    "text+image->text"
+                } else {
+                    "text->text"
+                },
+                input_modalities: if model.vision {
+                    &["text", "image"]
+                } else {
+                    &["text"]
+                },
                 output_modalities: ["text"],
                 tokenizer: "Other",
                 instruct_type: None,
             },
-            pricing: Pricing { prompt: model.prompt.to_string(), completion: model.completion.to_string() },
+            pricing: Pricing {
+                prompt: model.prompt.to_string(),
+                completion: model.completion.to_string(),
+            },
             top_provider: TopProvider {
                 is_moderated: false,
                 context_length: model.context_length,
@@ -169,8 +182,14 @@ pub(super) fn list() -> Result<Answer, Refusal> {
             supported_parameters: ["max_tokens", "temperature", "top_p", "stop"],
             supported_voices: None,
             default_parameters: None,
-            links: ModelLinks { details: format!("/api/v1/models/{}/endpoints", model.id) },
+            links: ModelLinks {
+                details: format!("/api/v1/models/{}/endpoints", model.id),
+            },
         })
         .collect();
-    Answer::json(&ModelList { total_count: data.len(), data, links: PageLinks { next: None } })
+    Answer::json(&ModelList {
+        total_count: data.len(),
+        data,
+        links: PageLinks { next: None },
+    })
 }

@@ -33,7 +33,11 @@ fn view<'a>(world: &World, account: &'a Account, workspace: &'a Workspace) -> Wo
     WorkspaceView {
         id: workspace.id,
         slug: &workspace.slug,
-        name: if workspace.slug == DEFAULT_WORKSPACE { "Default Workspace" } else { &workspace.slug },
+        name: if workspace.slug == DEFAULT_WORKSPACE {
+            "Default Workspace"
+        } else {
+            &workspace.slug
+        },
         description: None,
         created_at: workspace.created_at.wire(world.compat.timestamps),
         created_by: Some(&account.user_id),
@@ -59,10 +63,18 @@ pub(super) fn list(world: &World, call: &Call, account: usize) -> Result<Answer,
     }
 
     let (offset, limit) = fields::window(call)?;
-    let account = world.accounts.get(account).ok_or_else(|| Refusal::not_found("Not Found"))?;
+    let account = world
+        .accounts
+        .get(account)
+        .ok_or_else(|| Refusal::not_found("Not Found"))?;
     let page = account.workspaces.iter().skip(offset).take(limit);
-    let data = page.map(|workspace| view(world, account, workspace)).collect();
-    Answer::json(&List { data, total_count: account.workspaces.len() })
+    let data = page
+        .map(|workspace| view(world, account, workspace))
+        .collect();
+    Answer::json(&List {
+        data,
+        total_count: account.workspaces.len(),
+    })
 }
 
 /// GET `/workspaces/{id or slug}`.
@@ -72,9 +84,17 @@ pub(super) fn get(world: &World, reference: &str, account: usize) -> Result<Answ
         data: WorkspaceView<'a>,
     }
 
-    let account = world.accounts.get(account).ok_or_else(|| Refusal::not_found("Not Found"))?;
+    let account = world
+        .accounts
+        .get(account)
+        .ok_or_else(|| Refusal::not_found("Not Found"))?;
     let id = fields::parse_uuid(reference);
-    let workspace = account.workspaces.iter().find(|workspace| workspace.slug == reference || Some(workspace.id) == id);
+    let workspace = account
+        .workspaces
+        .iter()
+        .find(|workspace| workspace.slug == reference || Some(workspace.id) == id);
     let workspace = workspace.ok_or_else(|| Refusal::not_found("Workspace not found"))?;
-    Answer::json(&Data { data: view(world, account, workspace) })
+    Answer::json(&Data {
+        data: view(world, account, workspace),
+    })
 }

@@ -29,8 +29,14 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 6] =
-        [Self::LostCreate, Self::Flaky, Self::Slow, Self::RateLimited, Self::Brownout, Self::Eventual];
+    pub const ALL: [Self; 6] = [
+        Self::LostCreate,
+        Self::Flaky,
+        Self::Slow,
+        Self::RateLimited,
+        Self::Brownout,
+        Self::Eventual,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -53,20 +59,40 @@ impl Preset {
         };
         match self {
             Self::LostCreate => {
-                vec![FaultRule::on("keys.create", status(500, "json")).when(When::AfterEffect).times(1)]
+                vec![
+                    FaultRule::on("keys.create", status(500, "json"))
+                        .when(When::AfterEffect)
+                        .times(1),
+                ]
             }
             // A later rule sees only what the earlier ones let pass; the shares are close enough to the
             // absolute ones that nobody can tell.
             Self::Flaky => vec![
-                FaultRule::on("any", status(500, "json")).when(When::BeforeEffect).probability(0.02),
-                FaultRule::on("any", status(502, "html")).when(When::BeforeEffect).probability(0.02),
-                FaultRule::on("any", status(503, "json")).when(When::BeforeEffect).probability(0.01),
-                FaultRule::on("any", status(500, "json")).when(When::AfterEffect).probability(0.02),
-                FaultRule::on("any", Action::Reset).when(When::AfterEffect).probability(0.01),
+                FaultRule::on("any", status(500, "json"))
+                    .when(When::BeforeEffect)
+                    .probability(0.02),
+                FaultRule::on("any", status(502, "html"))
+                    .when(When::BeforeEffect)
+                    .probability(0.02),
+                FaultRule::on("any", status(503, "json"))
+                    .when(When::BeforeEffect)
+                    .probability(0.01),
+                FaultRule::on("any", status(500, "json"))
+                    .when(When::AfterEffect)
+                    .probability(0.02),
+                FaultRule::on("any", Action::Reset)
+                    .when(When::AfterEffect)
+                    .probability(0.01),
             ],
             Self::Slow => vec![FaultRule::on(
                 "any",
-                Action::Latency { ms: Distribution::Lognormal { median: 300.0, p99: 4000.0 }, then: None },
+                Action::Latency {
+                    ms: Distribution::Lognormal {
+                        median: 300.0,
+                        p99: 4000.0,
+                    },
+                    then: None,
+                },
             )],
             Self::Brownout => {
                 let pause = Distribution::Uniform([500.0, 3000.0]);
@@ -75,12 +101,27 @@ impl Preset {
                     body: "json".to_owned(),
                     headers: [("Retry-After".to_owned(), "2".to_owned())].into(),
                 };
-                let late = |action| Action::Latency { ms: pause.clone(), then: Some(Box::new(action)) };
+                let late = |action| Action::Latency {
+                    ms: pause.clone(),
+                    then: Some(Box::new(action)),
+                };
                 vec![
                     FaultRule::on("any", late(unavailable)).probability(0.2),
                     FaultRule::on("any", late(status(524, "html"))).probability(0.05),
-                    FaultRule::on("any", Action::Hang { max_ms: Some(30_000) }).probability(0.02),
-                    FaultRule::on("any", Action::Latency { ms: pause.clone(), then: None }),
+                    FaultRule::on(
+                        "any",
+                        Action::Hang {
+                            max_ms: Some(30_000),
+                        },
+                    )
+                    .probability(0.02),
+                    FaultRule::on(
+                        "any",
+                        Action::Latency {
+                            ms: pause.clone(),
+                            then: None,
+                        },
+                    ),
                 ]
             }
             Self::RateLimited | Self::Eventual => Vec::new(),
@@ -89,7 +130,10 @@ impl Preset {
 
     /// The rate limit it sets.
     pub fn rate_limit(self) -> Option<RateLimit> {
-        (self == Self::RateLimited).then_some(RateLimit { per_second: 2.0, burst: 5 })
+        (self == Self::RateLimited).then_some(RateLimit {
+            per_second: 2.0,
+            burst: 5,
+        })
     }
 
     /// The propagation it sets.
@@ -100,7 +144,10 @@ impl Preset {
             list: Some(Distribution::fixed_ms(10_000)),
             ..Delays::default()
         };
-        (self == Self::Eventual).then(|| Propagation { global, prefixes: Vec::new() })
+        (self == Self::Eventual).then(|| Propagation {
+            global,
+            prefixes: Vec::new(),
+        })
     }
 }
 
@@ -113,6 +160,9 @@ impl FromStr for Preset {
     type Err = UnknownPreset;
 
     fn from_str(name: &str) -> Result<Self, UnknownPreset> {
-        Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or(UnknownPreset)
+        Self::ALL
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .ok_or(UnknownPreset)
     }
 }

@@ -126,9 +126,15 @@ impl CompletionCounts {
     }
 
     pub(crate) fn any(&self) -> bool {
-        [self.ok, self.refused_auth, self.refused_limit, self.refused_credits, self.fault]
-            .iter()
-            .any(|tally| tally.count > 0)
+        [
+            self.ok,
+            self.refused_auth,
+            self.refused_limit,
+            self.refused_credits,
+            self.fault,
+        ]
+        .iter()
+        .any(|tally| tally.count > 0)
     }
 }
 
@@ -162,7 +168,11 @@ pub(crate) struct Stats {
 impl Stats {
     /// Counters to zero. Requests that are under way stay counted as such.
     pub(crate) fn reset(&mut self) {
-        *self = Self { in_flight: self.in_flight, max_in_flight: self.in_flight, ..Self::default() };
+        *self = Self {
+            in_flight: self.in_flight,
+            max_in_flight: self.in_flight,
+            ..Self::default()
+        };
     }
 
     pub(crate) fn begin_request(&mut self) {
@@ -181,7 +191,10 @@ impl Stats {
         status: Option<u16>,
         credential: CredentialKind,
     ) {
-        *self.requests.entry((endpoint, method, status, credential)).or_default() += 1;
+        *self
+            .requests
+            .entry((endpoint, method, status, credential))
+            .or_default() += 1;
     }
 
     pub(crate) fn count_lost_effect(&mut self, endpoint: &str) {

@@ -186,7 +186,10 @@ impl StatsView {
     pub(crate) fn of(world: &World, prefixes: &[String]) -> Self {
         let now = world.clock.now();
         let mut keys = KeyStats {
-            total: KeyCounts { peak_live: world.peak_live(), ..KeyCounts::default() },
+            total: KeyCounts {
+                peak_live: world.peak_live(),
+                ..KeyCounts::default()
+            },
             ..KeyStats::default()
         };
         let mut first_use_ms = BTreeMap::new();
@@ -194,7 +197,10 @@ impl StatsView {
         let mut by_key = BTreeMap::new();
         let mut by_management_key = BTreeMap::new();
         for account in &world.accounts {
-            let counts = KeyCounts { peak_live: account.peak_live, ..count(account.keys.iter(), now) };
+            let counts = KeyCounts {
+                peak_live: account.peak_live,
+                ..count(account.keys.iter(), now)
+            };
             keys.total.add(counts);
             keys.by_account.insert(account.name.clone(), counts);
             for key in &account.keys {
@@ -211,7 +217,8 @@ impl StatsView {
             }
         }
         for prefix in prefixes {
-            keys.by_prefix.insert(prefix.clone(), count_prefix(&world.accounts, prefix, now));
+            keys.by_prefix
+                .insert(prefix.clone(), count_prefix(&world.accounts, prefix, now));
         }
         let counts: Vec<RequestCount> = world
             .stats
@@ -302,7 +309,10 @@ fn count_prefix(accounts: &[Account], prefix: &str, now: Moment) -> KeyCounts {
     for key in keys() {
         let mut start = key.created_order;
         let end = key.deletion.map(|deletion| deletion.order);
-        let names = key.former_names.iter().map(|(until, name)| (Some(*until), name));
+        let names = key
+            .former_names
+            .iter()
+            .map(|(until, name)| (Some(*until), name));
         for (until, name) in names.chain([(end, &key.name)]) {
             if name.starts_with(prefix) {
                 changes.push((start, 1));
@@ -320,7 +330,10 @@ fn count_prefix(accounts: &[Account], prefix: &str, now: Moment) -> KeyCounts {
         live += change;
         peak = peak.max(live);
     }
-    KeyCounts { peak_live: u64::try_from(peak).unwrap_or(0), ..counts }
+    KeyCounts {
+        peak_live: u64::try_from(peak).unwrap_or(0),
+        ..counts
+    }
 }
 
 impl LateUseStats {
@@ -367,8 +380,16 @@ impl KeyCompletions {
 impl AuthFailureStats {
     fn of(counts: &BTreeMap<(AuthGroup, AuthFailure), u64>) -> Self {
         let of_groups = |groups: &[AuthGroup]| {
-            let count = |reason| groups.iter().filter_map(|group| counts.get(&(*group, reason))).sum();
-            AuthFailure::ALL.into_iter().map(|reason| (reason, count(reason))).collect()
+            let count = |reason| {
+                groups
+                    .iter()
+                    .filter_map(|group| counts.get(&(*group, reason)))
+                    .sum()
+            };
+            AuthFailure::ALL
+                .into_iter()
+                .map(|reason| (reason, count(reason)))
+                .collect()
         };
         Self {
             total: of_groups(&AuthGroup::ALL),
