@@ -96,7 +96,9 @@ impl Gate {
         reason = "the number of seconds is positive and clamped"
     )]
     pub(crate) fn take(&mut self, key: KeyHash, now: Moment) -> Result<(), Limited> {
-        let Some(limit) = self.rate_limit else { return Ok(()) };
+        let Some(limit) = self.rate_limit else {
+            return Ok(());
+        };
         let full = f64::from(limit.burst);
         let bucket = self.buckets.entry(key).or_insert(Bucket {
             tokens: full,
@@ -111,7 +113,9 @@ impl Gate {
             bucket.tokens -= 1.0;
             return Ok(());
         }
-        let wait = ((1.0 - bucket.tokens) / limit.per_second).ceil().clamp(1.0, 86_400.0);
+        let wait = ((1.0 - bucket.tokens) / limit.per_second)
+            .ceil()
+            .clamp(1.0, 86_400.0);
         Err(Limited {
             retry_after_s: wait as u64,
             limit: u64::from(limit.burst),
@@ -131,7 +135,10 @@ mod tests {
         let mut gate = Gate::default();
         let key = KeyHash::of("sk-or-v1-EXAMPLE");
         assert_eq!(gate.take(key, start), Ok(()));
-        gate.set_rate_limit(Some(RateLimit { per_second: 0.5, burst: 2 }));
+        gate.set_rate_limit(Some(RateLimit {
+            per_second: 0.5,
+            burst: 2,
+        }));
         assert_eq!(gate.take(key, start), Ok(()));
         assert_eq!(gate.take(key, start), Ok(()));
         assert_eq!(

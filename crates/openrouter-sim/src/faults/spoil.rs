@@ -37,7 +37,11 @@ pub(crate) struct Spoiled {
 }
 
 /// Applies an action that works on an answer. `first_byte` is the wait drawn for a slow body.
-pub(crate) fn spoil(action: &Action, mut response: SimResponse, first_byte: std::time::Duration) -> Spoiled {
+pub(crate) fn spoil(
+    action: &Action,
+    mut response: SimResponse,
+    first_byte: std::time::Duration,
+) -> Spoiled {
     let mut travel = Travel::Whole;
     let mut readable = true;
     match action {
@@ -53,7 +57,9 @@ pub(crate) fn spoil(action: &Action, mut response: SimResponse, first_byte: std:
             response.body = SimBody::Full(Bytes::from_static(b"{\"data\": {\"hash\": \""));
             readable = false;
         }
-        Action::SlowBody { bytes, interval_ms, .. } => {
+        Action::SlowBody {
+            bytes, interval_ms, ..
+        } => {
             travel = Travel::Trickle {
                 first_byte,
                 bytes: (*bytes).max(1),
@@ -66,12 +72,22 @@ pub(crate) fn spoil(action: &Action, mut response: SimResponse, first_byte: std:
                 response.headers.insert(CONTENT_TYPE, value);
             }
         }
-        Action::DropFields { fields } => readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Drop))),
+        Action::DropFields { fields } => {
+            readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Drop)))
+        }
         Action::NullFields { fields } => {
-            readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Set(Value::Null))));
+            readable = edit(
+                &mut response,
+                fields.iter().map(|path| (path, Edit::Set(Value::Null))),
+            );
         }
         Action::ExtraFields { fields } => {
-            readable = edit(&mut response, fields.iter().map(|(path, value)| (path, Edit::Set(value.clone()))));
+            readable = edit(
+                &mut response,
+                fields
+                    .iter()
+                    .map(|(path, value)| (path, Edit::Set(value.clone()))),
+            );
         }
         _ => {}
     }
@@ -91,21 +107,29 @@ enum Edit {
 /// Edits a JSON body; anything else stays as it is. Returns whether a plaintext key that was in the answer
 /// is still there.
 fn edit<'a>(response: &mut SimResponse, edits: impl Iterator<Item = (&'a String, Edit)>) -> bool {
-    let Some(before) = response.json() else { return true };
+    let Some(before) = response.json() else {
+        return true;
+    };
     let mut after = before.clone();
     for (path, change) in edits {
         let path: Vec<&str> = path.split('.').collect();
         apply(&mut after, &path, &change);
     }
-    let survives = before.get("key").is_none_or(|key| after.get("key") == Some(key));
+    let survives = before
+        .get("key")
+        .is_none_or(|key| after.get("key") == Some(key));
     response.body = SimBody::Full(Bytes::from(after.to_string()));
     survives
 }
 
 fn apply(target: &mut Value, path: &[&str], change: &Edit) {
-    let Some((field, rest)) = path.split_first() else { return };
+    let Some((field, rest)) = path.split_first() else {
+        return;
+    };
     match target {
-        Value::Array(elements) => elements.iter_mut().for_each(|element| apply(element, path, change)),
+        Value::Array(elements) => elements
+            .iter_mut()
+            .for_each(|element| apply(element, path, change)),
         Value::Object(fields) if rest.is_empty() => match change {
             Edit::Drop => {
                 fields.remove(*field);
@@ -124,7 +148,11 @@ fn apply(target: &mut Value, path: &[&str], change: &Edit) {
 }
 
 /// The answer of action `status`.
-pub(crate) fn status_response(status: u16, body: &str, extra: &std::collections::BTreeMap<String, String>) -> SimResponse {
+pub(crate) fn status_response(
+    status: u16,
+    body: &str,
+    extra: &std::collections::BTreeMap<String, String>,
+) -> SimResponse {
     let status = status_code(status);
     let mut headers = HeaderMap::new();
     let body = match body {
@@ -133,7 +161,10 @@ pub(crate) fn status_response(status: u16, body: &str, extra: &std::collections:
             error_body(status, &standard_message(status), None)
         }
         "html" => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
+            headers.insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("text/html; charset=UTF-8"),
+            );
             let title = standard_message(status);
             let code = status.as_u16();
             Bytes::from(format!(
@@ -142,7 +173,10 @@ pub(crate) fn status_response(status: u16, body: &str, extra: &std::collections:
         }
         "empty" => Bytes::new(),
         literal => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            headers.insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("text/plain; charset=utf-8"),
+            );
             Bytes::from(literal.to_owned())
         }
     };
@@ -159,14 +193,22 @@ pub(crate) fn status_response(status: u16, body: &str, extra: &std::collections:
 }
 
 /// A 429 with everything that belongs to it.
-pub(crate) fn rate_limit_response(limited: Limited, remaining: u64, format: RetryAfterFormat, now: Moment) -> SimResponse {
+pub(crate) fn rate_limit_response(
+    limited: Limited,
+    remaining: u64,
+    format: RetryAfterFormat,
+    now: Moment,
+) -> SimResponse {
     let wait = std::time::Duration::from_secs(limited.retry_after_s);
     let retry_after = match format {
         RetryAfterFormat::Seconds => limited.retry_after_s.to_string(),
         RetryAfterFormat::Date => {
             // A date has whole seconds: the next one, so that nobody comes too early.
             let until = now.plus(wait).plus(std::time::Duration::from_millis(999));
-            until.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+            until
+                .to_utc()
+                .format("%a, %d %b %Y %H:%M:%S GMT")
+                .to_string()
         }
     };
     let reset = now.plus(wait).unix_millis();
@@ -203,8 +245,16 @@ mod tests {
     fn fields_are_edited_by_path_also_in_arrays() {
         let body = json!({"data": [{"hash": "a", "name": "x"}, {"hash": "b", "name": "y"}]});
         let fields = vec!["data.hash".to_owned(), "absent.field".to_owned()];
-        let dropped = spoiled(&Action::DropFields { fields: fields.clone() }, &body);
-        assert_eq!(dropped, (Some(json!({"data": [{"name": "x"}, {"name": "y"}]})), true));
+        let dropped = spoiled(
+            &Action::DropFields {
+                fields: fields.clone(),
+            },
+            &body,
+        );
+        assert_eq!(
+            dropped,
+            (Some(json!({"data": [{"name": "x"}, {"name": "y"}]})), true)
+        );
         let nulled = spoiled(&Action::NullFields { fields }, &body);
         assert_eq!(
             nulled,
@@ -216,7 +266,10 @@ mod tests {
         let extra = Action::ExtraFields {
             fields: [("new".to_owned(), json!(1))].into(),
         };
-        assert_eq!(spoiled(&extra, &json!({"a": 1})), (Some(json!({"a": 1, "new": 1})), true));
+        assert_eq!(
+            spoiled(&extra, &json!({"a": 1})),
+            (Some(json!({"a": 1, "new": 1})), true)
+        );
     }
 
     #[test]
