@@ -6,10 +6,10 @@ use kms_core::ids::{ClientSecretId, IdentityTokenId};
 use kms_core::secret::SecretString;
 use kms_core::time::Timestamp;
 use kms_crypto::access_token::{Claims, IdentityClaims};
+use kms_store::Tx;
 use kms_store::identities::IdentityRecord;
 use kms_store::identity_tokens::{IdentityTokenRecord, TokenLimits};
 use kms_store::organizations::OrgRecord;
-use kms_store::Tx;
 
 use crate::{App, Error};
 

@@ -105,11 +105,7 @@ impl TryFrom<identity_tokens::Model> for IdentityTokenRecord {
 
 impl Session {
     /// A token of an identity.
-    pub async fn find_identity_token(
-        &self,
-        identity: IdentityId,
-        id: IdentityTokenId,
-    ) -> Result<Option<IdentityTokenRecord>, StoreError> {
+    pub async fn find_identity_token(&self, identity: IdentityId, id: IdentityTokenId) -> Result<Option<IdentityTokenRecord>, StoreError> {
         let row = identity_tokens::Entity::find_by_id(id.0)
             .filter(identity_tokens::Column::IdentityId.eq(identity.0))
             .one(self)
@@ -152,7 +148,11 @@ impl Tx {
             .col_expr(Column::LastUsedAt, Expr::value(now.utc()))
             .filter(Column::Id.eq(id.0))
             .filter(Column::Revoked.eq(false))
-            .filter(Condition::any().add(Column::UsesLimit.eq(0)).add(Expr::col(Column::Uses).lt(Expr::col(Column::UsesLimit))))
+            .filter(
+                Condition::any()
+                    .add(Column::UsesLimit.eq(0))
+                    .add(Expr::col(Column::Uses).lt(Expr::col(Column::UsesLimit))),
+            )
             .exec(&**self)
             .await?;
         Ok(result.rows_affected == 1)

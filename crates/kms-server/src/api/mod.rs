@@ -39,7 +39,13 @@ impl utoipa::Modify for Security {
 
 /// Every route with its documentation. An area adds its line here.
 fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest("/api", OpenApiRouter::new().merge(instance::routes()).merge(projects::routes()).merge(sessions::routes()))
+    OpenApiRouter::with_openapi(Document::openapi()).nest(
+        "/api",
+        OpenApiRouter::new()
+            .merge(instance::routes())
+            .merge(projects::routes())
+            .merge(sessions::routes()),
+    )
 }
 
 /// The API's description, OpenAPI 3.1.
