@@ -87,18 +87,27 @@ impl Queue {
     pub(crate) async fn next_due(self, session: &Session, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let unclaimed = Expr::col("lease_until").is_null().or(Expr::col("lease_until").lte(now.utc()));
         let free = self.earliest(session, self.due, unclaimed).await?;
-        let claimed = self.earliest(session, "lease_until", Expr::col("lease_until").gt(now.utc())).await?;
+        let claimed = self
+            .earliest(session, "lease_until", Expr::col("lease_until").gt(now.utc()))
+            .await?;
         Ok(free.into_iter().chain(claimed).min())
     }
 
     async fn earliest(self, session: &Session, column: &'static str, only: SimpleExpr) -> Result<Option<Timestamp>, StoreError> {
         let mut query = Query::select();
-        query.expr_as(Expr::col(column).min(), "due").from(self.table).and_where(Expr::col(self.due).is_not_null()).and_where(only);
+        query
+            .expr_as(Expr::col(column).min(), "due")
+            .from(self.table)
+            .and_where(Expr::col(self.due).is_not_null())
+            .and_where(only);
         if let Some(open) = self.open {
             query.and_where(Expr::col(open).eq(true));
         }
         let row = session.query_one(&query).await?;
-        let due = row.map(|row| row.try_get::<Option<chrono::DateTime<chrono::Utc>>>("", "due")).transpose()?.flatten();
+        let due = row
+            .map(|row| row.try_get::<Option<chrono::DateTime<chrono::Utc>>>("", "due"))
+            .transpose()?
+            .flatten();
         Ok(due.map(Timestamp::new))
     }
 

@@ -37,12 +37,7 @@ pub enum LogFormat {
 #[derive(Args, Clone, Debug)]
 pub struct SimulatorArgs {
     /// Address to listen on; port 0 takes a free one.
-    #[arg(
-        long,
-        env = "OPENROUTER_SIM_LISTEN",
-        value_name = "ADDR",
-        default_value = "127.0.0.1:0"
-    )]
+    #[arg(long, env = "OPENROUTER_SIM_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// Allow an address that is not loopback.
     #[arg(long, env = "OPENROUTER_SIM_ALLOW_REMOTE")]
@@ -57,11 +52,7 @@ pub struct SimulatorArgs {
     )]
     pub provisioning_keys: Vec<KeyText>,
     /// File of accepted management keys, one a line.
-    #[arg(
-        long,
-        env = "OPENROUTER_SIM_PROVISIONING_KEY_FILE",
-        value_name = "FILE"
-    )]
+    #[arg(long, env = "OPENROUTER_SIM_PROVISIONING_KEY_FILE", value_name = "FILE")]
     pub provisioning_key_file: Option<PathBuf>,
     /// TOML file with several accounts, in place of the flags for a single one.
     #[arg(
@@ -75,12 +66,7 @@ pub struct SimulatorArgs {
     #[arg(long, env = "OPENROUTER_SIM_CREDITS", value_name = "USD", value_parser = amount, allow_hyphen_values = true)]
     pub credits: Option<Usd>,
     /// Additional workspace (repeatable); `default` always exists.
-    #[arg(
-        long = "workspace",
-        env = "OPENROUTER_SIM_WORKSPACE",
-        value_name = "SLUG",
-        value_delimiter = ','
-    )]
+    #[arg(long = "workspace", env = "OPENROUTER_SIM_WORKSPACE", value_name = "SLUG", value_delimiter = ',')]
     pub workspaces: Vec<String>,
     /// Makes key texts, ids and all random draws reproducible.
     #[arg(long, env = "OPENROUTER_SIM_SEED", value_name = "N")]
@@ -105,61 +91,25 @@ pub struct SimulatorArgs {
     pub profile: Option<PathBuf>,
     /// Named set of faults to begin with (repeatable): lost-create, flaky, slow, rate-limited, brownout,
     /// eventual.
-    #[arg(
-        long = "preset",
-        env = "OPENROUTER_SIM_PRESET",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
+    #[arg(long = "preset", env = "OPENROUTER_SIM_PRESET", value_name = "NAME", value_delimiter = ',')]
     pub presets: Vec<Preset>,
     /// A new or re-enabled key is refused until then: milliseconds, or a distribution as JSON.
-    #[arg(
-        long,
-        env = "OPENROUTER_SIM_VISIBLE_DELAY",
-        value_name = "MS",
-        default_value = "0"
-    )]
+    #[arg(long, env = "OPENROUTER_SIM_VISIBLE_DELAY", value_name = "MS", default_value = "0")]
     pub visible_delay: Distribution,
     /// A deleted or disabled key keeps working until then.
-    #[arg(
-        long,
-        env = "OPENROUTER_SIM_REVOKE_DELAY",
-        value_name = "MS",
-        default_value = "0"
-    )]
+    #[arg(long, env = "OPENROUTER_SIM_REVOKE_DELAY", value_name = "MS", default_value = "0")]
     pub revoke_delay: Distribution,
     /// The listing lags behind creates and deletes.
-    #[arg(
-        long,
-        env = "OPENROUTER_SIM_LIST_DELAY",
-        value_name = "MS",
-        default_value = "0"
-    )]
+    #[arg(long, env = "OPENROUTER_SIM_LIST_DELAY", value_name = "MS", default_value = "0")]
     pub list_delay: Distribution,
     /// Counters and `last_used_at` lag.
-    #[arg(
-        long,
-        env = "OPENROUTER_SIM_USAGE_DELAY",
-        value_name = "MS",
-        default_value = "0"
-    )]
+    #[arg(long, env = "OPENROUTER_SIM_USAGE_DELAY", value_name = "MS", default_value = "0")]
     pub usage_delay: Distribution,
     /// Choice for assumed behaviour (repeatable).
-    #[arg(
-        long,
-        env = "OPENROUTER_SIM_COMPAT",
-        value_name = "NAME=VALUE",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "OPENROUTER_SIM_COMPAT", value_name = "NAME=VALUE", value_delimiter = ',')]
     pub compat: Vec<String>,
     /// Format of the log on standard error.
-    #[arg(
-        long = "log",
-        env = "OPENROUTER_SIM_LOG",
-        value_name = "FORMAT",
-        value_enum,
-        default_value_t
-    )]
+    #[arg(long = "log", env = "OPENROUTER_SIM_LOG", value_name = "FORMAT", value_enum, default_value_t)]
     pub log: LogFormat,
 }
 
@@ -172,9 +122,7 @@ impl FromStr for KeyText {
 }
 
 fn amount(text: &str) -> Result<Usd, String> {
-    let amount: Usd = text
-        .parse()
-        .map_err(|error: crate::money::NotAnAmount| error.to_string())?;
+    let amount: Usd = text.parse().map_err(|error: crate::money::NotAnAmount| error.to_string())?;
     if amount.is_negative() {
         Err("must not be negative".to_owned())
     } else {
@@ -201,10 +149,7 @@ impl SimulatorArgs {
                     .filter(|line| !line.is_empty() && !line.starts_with('#'));
                 keys.extend(lines.map(KeyText::from));
                 if keys.is_empty() {
-                    return Err(SimError::Config(format!(
-                        "provisioning-key-file: no key in {}",
-                        path.display()
-                    )));
+                    return Err(SimError::Config(format!("provisioning-key-file: no key in {}", path.display())));
                 }
             }
             generated = keys.is_empty();
@@ -221,15 +166,12 @@ impl SimulatorArgs {
             let (name, value) = choice
                 .split_once('=')
                 .ok_or_else(|| SimError::Config(format!("compat {choice}: expected NAME=VALUE")))?;
-            compat
-                .set(name, value)
-                .map_err(|error| SimError::Config(error.to_string()))?;
+            compat.set(name, value).map_err(|error| SimError::Config(error.to_string()))?;
         }
         let mut faults: Vec<FaultRule> = Vec::new();
         if let Some(path) = &self.profile {
-            let rules: Vec<FaultRule> = serde_json::from_str(&read(path)?).map_err(|error| {
-                SimError::Config(format!("profile: {}: {error}", path.display()))
-            })?;
+            let rules: Vec<FaultRule> =
+                serde_json::from_str(&read(path)?).map_err(|error| SimError::Config(format!("profile: {}: {error}", path.display())))?;
             faults.extend(rules);
         }
         let global = Delays {
@@ -283,20 +225,10 @@ fn accounts_of(path: &Path) -> Result<Vec<AccountConfig>, SimError> {
         } else {
             "malformed, or of the wrong type"
         };
-        SimError::Config(format!(
-            "config: {}, near line {line}: {what}",
-            path.display()
-        ))
+        SimError::Config(format!("config: {}, near line {line}: {what}", path.display()))
     })?;
-    if let Some(account) = file
-        .accounts
-        .iter()
-        .find(|account| account.management_keys.is_empty())
-    {
-        return Err(SimError::Config(format!(
-            "config: account {} has no management_keys",
-            account.name
-        )));
+    if let Some(account) = file.accounts.iter().find(|account| account.management_keys.is_empty()) {
+        return Err(SimError::Config(format!("config: account {} has no management_keys", account.name)));
     }
     Ok(file.accounts)
 }
@@ -345,10 +277,7 @@ fn announce(simulator: &Simulator, generated: bool) -> io::Result<()> {
         "pid": std::process::id(),
     });
     if generated && let Some(fields) = line.as_object_mut() {
-        fields.insert(
-            "provisioning_key".to_owned(),
-            simulator.management_key().into(),
-        );
+        fields.insert("provisioning_key".to_owned(), simulator.management_key().into());
     }
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
@@ -415,14 +344,8 @@ mod tests {
         assert_eq!(account.credits.to_string(), "0.5");
         assert_eq!(account.workspaces, ["team-a", "team-b"]);
         assert_eq!(config.seed, Some(7));
-        assert_eq!(
-            config.propagation.global.visible,
-            Some(Distribution::Uniform([20.0, 80.0]))
-        );
-        assert_eq!(
-            config.propagation.global.revoke,
-            Some(Distribution::Fixed(30_000.0))
-        );
+        assert_eq!(config.propagation.global.visible, Some(Distribution::Uniform([20.0, 80.0])));
+        assert_eq!(config.propagation.global.revoke, Some(Distribution::Fixed(30_000.0)));
     }
 
     #[test]
@@ -475,13 +398,8 @@ mod tests {
             "[[accounts]]\nname = \"first\"\nmanagement_keys = [\"sk-or-v1-EXAMPLE\n",
         ] {
             fs::write(&path, broken).unwrap();
-            let refused = self::config(&["--config", path.to_str().unwrap()])
-                .map(|_| ())
-                .unwrap_err();
-            assert!(
-                refused.contains("line") && !refused.contains("EXAMPLE"),
-                "{refused}"
-            );
+            let refused = self::config(&["--config", path.to_str().unwrap()]).map(|_| ()).unwrap_err();
+            assert!(refused.contains("line") && !refused.contains("EXAMPLE"), "{refused}");
         }
         fs::write(&path, "[[accounts]]\nname = \"first\"\n").unwrap();
         assert!(

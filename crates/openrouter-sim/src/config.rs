@@ -80,11 +80,7 @@ impl SimConfig {
                 self.listen.ip()
             ));
         }
-        if self
-            .key_marker
-            .as_deref()
-            .is_some_and(|marker| !is_marker(marker))
-        {
+        if self.key_marker.as_deref().is_some_and(|marker| !is_marker(marker)) {
             return refuse("key-marker: at most 32 lowercase hex digits".to_owned());
         }
         if self.admin_token.as_deref().is_some_and(str::is_empty) {
@@ -100,10 +96,7 @@ impl SimConfig {
                 return refuse("accounts: every account needs a name of its own".to_owned());
             }
             if account.credits.is_negative() {
-                return refuse(format!(
-                    "credits of account {}: must not be negative",
-                    account.name
-                ));
+                return refuse(format!("credits of account {}: must not be negative", account.name));
             }
             for key in &account.management_keys {
                 if !is_credential(key.expose()) {
@@ -113,10 +106,7 @@ impl SimConfig {
                     ));
                 }
                 if !keys.insert(key.hash()) {
-                    return refuse(format!(
-                        "provisioning-key of account {}: given twice",
-                        account.name
-                    ));
+                    return refuse(format!("provisioning-key of account {}: given twice", account.name));
                 }
             }
             let mut slugs = HashSet::from([DEFAULT_WORKSPACE]);
@@ -128,16 +118,12 @@ impl SimConfig {
                     ));
                 }
                 if slug != DEFAULT_WORKSPACE && !slugs.insert(slug) {
-                    return refuse(format!(
-                        "workspace of account {}: {slug} is given twice",
-                        account.name
-                    ));
+                    return refuse(format!("workspace of account {}: {slug} is given twice", account.name));
                 }
             }
         }
         for rule in &self.faults {
-            rule.validate()
-                .map_err(|error| SimError::Config(format!("faults: {error}")))?;
+            rule.validate().map_err(|error| SimError::Config(format!("faults: {error}")))?;
         }
         Ok(())
     }
@@ -147,10 +133,7 @@ impl SimConfig {
 pub(crate) const DEFAULT_WORKSPACE: &str = "default";
 
 pub(crate) fn is_marker(text: &str) -> bool {
-    text.len() <= DIGITS / 2
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() <= DIGITS / 2 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// What can be sent as a bearer.
@@ -159,10 +142,7 @@ pub(crate) fn is_credential(text: &str) -> bool {
 }
 
 fn is_slug(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'-'))
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'-'))
 }
 
 /// One account.
@@ -390,19 +370,17 @@ impl Compat {
     /// # Errors
     /// The name or the value does not exist.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidCompat> {
-        fn read<T: FromStr<Err = InvalidCompat>>(
-            name: &str,
-            value: &str,
-        ) -> Result<T, InvalidCompat> {
-            value.parse().map_err(|InvalidCompat(choices)| {
-                InvalidCompat(format!("compat {name}: {choices}"))
-            })
+        fn read<T: FromStr<Err = InvalidCompat>>(name: &str, value: &str) -> Result<T, InvalidCompat> {
+            value
+                .parse()
+                .map_err(|InvalidCompat(choices)| InvalidCompat(format!("compat {name}: {choices}")))
         }
         let number = || match value {
             "none" => Ok(None),
-            digits => digits.parse().map(Some).map_err(|_not_a_number| {
-                InvalidCompat(format!("compat {name}: a whole number, or none"))
-            }),
+            digits => digits
+                .parse()
+                .map(Some)
+                .map_err(|_not_a_number| InvalidCompat(format!("compat {name}: a whole number, or none"))),
         };
         match name {
             "list_forbidden" => self.list_forbidden = read(name, value)?,
@@ -511,9 +489,7 @@ pub(crate) struct ConfigFile {
 
 impl fmt::Debug for ConfigFile {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("ConfigFile")
-            .field("accounts", &self.accounts)
-            .finish()
+        out.debug_struct("ConfigFile").field("accounts", &self.accounts).finish()
     }
 }
 
@@ -548,10 +524,7 @@ mod tests {
         assert_eq!(visible("dev/a"), Some(Distribution::Fixed(10.0)));
         assert_eq!(visible("prod/a"), Some(Distribution::Fixed(20.0)));
         assert_eq!(visible("prod/eu/a"), None);
-        assert_eq!(
-            propagation.delay(DelayKind::Revoke, "prod/a"),
-            Some(&Distribution::Fixed(5.0))
-        );
+        assert_eq!(propagation.delay(DelayKind::Revoke, "prod/a"), Some(&Distribution::Fixed(5.0)));
     }
 
     #[test]
@@ -562,15 +535,12 @@ mod tests {
             config.validate().unwrap_err().to_string()
         };
         assert!(refused(|config| config.listen = "0.0.0.0:0".parse().unwrap()).contains("listen"));
-        assert!(
-            refused(|config| config.key_marker = Some("XYZ".to_owned())).contains("key-marker")
-        );
+        assert!(refused(|config| config.key_marker = Some("XYZ".to_owned())).contains("key-marker"));
         assert!(refused(|config| config.accounts.clear()).contains("accounts"));
         assert!(refused(|config| config.accounts.push(AccountConfig::default())).contains("name"));
         let twice = refused(|config| {
             if let Some(account) = config.accounts.first_mut() {
-                account.management_keys =
-                    vec!["sk-or-v1-EXAMPLE".into(), "sk-or-v1-EXAMPLE".into()];
+                account.management_keys = vec!["sk-or-v1-EXAMPLE".into(), "sk-or-v1-EXAMPLE".into()];
             }
         });
         assert!(twice.contains("given twice") && !twice.contains("EXAMPLE"));

@@ -101,9 +101,7 @@ pub struct KeyChange {
 }
 
 /// A field that is there, be it null.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
@@ -178,11 +176,7 @@ pub struct OutageView {
 }
 
 impl Control {
-    pub(crate) fn new(
-        inner: Arc<Inner>,
-        management_key: KeyText,
-        admin_token: Option<String>,
-    ) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>, management_key: KeyText, admin_token: Option<String>) -> Self {
         Self {
             inner,
             management_key,
@@ -252,13 +246,8 @@ impl Control {
     /// Begins an outage of everything below `/api/v1`, in place of one under way; `until_ms` 0 ends it.
     pub fn outage(&self, outage: Outage) {
         self.change(|world| {
-            let until = world
-                .clock
-                .now()
-                .plus(Duration::from_millis(outage.until_ms));
-            world
-                .gate
-                .set_outage((outage.until_ms > 0).then_some((until, outage.mode)));
+            let until = world.clock.now().plus(Duration::from_millis(outage.until_ms));
+            world.gate.set_outage((outage.until_ms > 0).then_some((until, outage.mode)));
         });
     }
 
@@ -268,9 +257,7 @@ impl Control {
     /// The numbers are not greater than zero.
     pub fn rate_limit(&self, limit: Option<RateLimit>) -> Result<(), ControlError> {
         if limit.is_some_and(|limit| !limit.valid()) {
-            return Err(ControlError::Invalid(
-                "per_second and burst: greater than 0".to_owned(),
-            ));
+            return Err(ControlError::Invalid("per_second and burst: greater than 0".to_owned()));
         }
         self.change(|world| world.gate.set_rate_limit(limit));
         Ok(())
@@ -298,11 +285,7 @@ impl Control {
             if let Some(limit) = preset.rate_limit() {
                 world.gate.set_rate_limit(Some(limit));
             }
-            preset
-                .rules()
-                .into_iter()
-                .filter_map(|rule| world.rules.add(rule).ok())
-                .collect()
+            preset.rules().into_iter().filter_map(|rule| world.rules.add(rule).ok()).collect()
         })
     }
 
@@ -342,9 +325,7 @@ impl Control {
     /// The year is not between 1970 and 9998.
     pub fn set_clock(&self, to: DateTime<Utc>) -> Result<(), ControlError> {
         if !(1970..=9998).contains(&to.year()) {
-            return Err(ControlError::Invalid(
-                "set: a year between 1970 and 9998".to_owned(),
-            ));
+            return Err(ControlError::Invalid("set: a year between 1970 and 9998".to_owned()));
         }
         self.change(|world| world.clock.set(Moment::from_utc(to)));
         Ok(())
@@ -357,9 +338,7 @@ impl Control {
     pub fn advance(&self, by: Duration) -> Result<(), ControlError> {
         self.change(|world| {
             if world.clock.now().plus(by).to_utc().year() > 9998 {
-                return Err(ControlError::Invalid(
-                    "advance_ms: passes the year 9998".to_owned(),
-                ));
+                return Err(ControlError::Invalid("advance_ms: passes the year 9998".to_owned()));
             }
             world.clock.advance(by);
             Ok(())
@@ -399,11 +378,7 @@ impl Control {
                 let world = self.inner.lock();
                 (world.events.after(after), world.events.subscribe())
             };
-            if !page.events.is_empty()
-                || tokio::time::timeout_at(deadline, news.changed())
-                    .await
-                    .is_err()
-            {
+            if !page.events.is_empty() || tokio::time::timeout_at(deadline, news.changed()).await.is_err() {
                 return page;
             }
         }
@@ -417,35 +392,23 @@ impl Control {
         let world = self.inner.lock();
         let only = account_of(&world, query.account.as_deref())?;
         let now = world.clock.now();
-        let known: std::collections::HashSet<KeyHash> =
-            query.known_hashes.iter().copied().collect();
+        let known: std::collections::HashSet<KeyHash> = query.known_hashes.iter().copied().collect();
         let mut orphans = Vec::new();
         for (place, account) in world.accounts.iter().enumerate() {
             if query.account.is_some() && only != place {
                 continue;
             }
             for key in &account.keys {
-                if key.live()
-                    && key.name.starts_with(&query.name_prefix)
-                    && !known.contains(&key.hash)
-                {
+                if key.live() && key.name.starts_with(&query.name_prefix) && !known.contains(&key.hash) {
                     orphans.push(key_state(&world, place, key, now));
                 }
             }
         }
         let exists = |hash: &KeyHash| match world.holder(*hash) {
-            Some(Holder::Inference(at)) => {
-                (query.account.is_none() || at.account == only)
-                    && world.key(at).is_some_and(Key::live)
-            }
+            Some(Holder::Inference(at)) => (query.account.is_none() || at.account == only) && world.key(at).is_some_and(Key::live),
             _ => false,
         };
-        let ghosts = query
-            .known_hashes
-            .iter()
-            .copied()
-            .filter(|hash| !exists(hash))
-            .collect();
+        let ghosts = query.known_hashes.iter().copied().filter(|hash| !exists(hash)).collect();
         Ok(Orphans { orphans, ghosts })
     }
 
@@ -535,17 +498,11 @@ impl Control {
     pub fn create_foreign_key(&self, key: ForeignKey) -> Result<MadeKey, ControlError> {
         self.change(|world| {
             let place = account_of(world, key.account.as_deref())?;
-            let account = world
-                .accounts
-                .get(place)
-                .ok_or(ControlError::NotFound("account"))?;
+            let account = world.accounts.get(place).ok_or(ControlError::NotFound("account"))?;
             let workspace = match &key.workspace {
                 None => 0,
                 Some(slug) => {
-                    let workspace = account
-                        .workspaces
-                        .iter()
-                        .position(|workspace| workspace.slug == *slug);
+                    let workspace = account.workspaces.iter().position(|workspace| workspace.slug == *slug);
                     workspace.ok_or(ControlError::NotFound("workspace"))?
                 }
             };
@@ -574,11 +531,7 @@ impl Control {
     ///
     /// # Errors
     /// There is no such account, or the text cannot be a credential or is in use.
-    pub fn add_provisioning_key(
-        &self,
-        account: Option<&str>,
-        text: Option<KeyText>,
-    ) -> Result<MadeKey, ControlError> {
+    pub fn add_provisioning_key(&self, account: Option<&str>, text: Option<KeyText>) -> Result<MadeKey, ControlError> {
         self.change(|world| {
             let place = account_of(world, account)?;
             let text = text.unwrap_or_else(|| world.random.management_key());
@@ -643,18 +596,9 @@ impl Control {
             let place = account_of(world, account)?;
             let id = world.random.uuid();
             let created_at = world.clock.now();
-            let account = world
-                .accounts
-                .get_mut(place)
-                .ok_or(ControlError::NotFound("account"))?;
-            let slug = byok
-                .workspace
-                .as_deref()
-                .unwrap_or(crate::config::DEFAULT_WORKSPACE);
-            let workspace = account
-                .workspaces
-                .iter()
-                .position(|workspace| workspace.slug == slug);
+            let account = world.accounts.get_mut(place).ok_or(ControlError::NotFound("account"))?;
+            let slug = byok.workspace.as_deref().unwrap_or(crate::config::DEFAULT_WORKSPACE);
+            let workspace = account.workspaces.iter().position(|workspace| workspace.slug == slug);
             let workspace = workspace.ok_or(ControlError::NotFound("workspace"))?;
             account.byok.push(Byok {
                 id,
@@ -676,12 +620,7 @@ impl Control {
 
 fn set_usage(usage: &mut Usage, amount: Option<Usd>, now: Moment) {
     let Some(amount) = amount else { return };
-    for interval in [
-        None,
-        Some(Interval::Daily),
-        Some(Interval::Weekly),
-        Some(Interval::Monthly),
-    ] {
+    for interval in [None, Some(Interval::Daily), Some(Interval::Weekly), Some(Interval::Monthly)] {
         usage.set(interval, now, amount);
     }
 }
@@ -689,9 +628,7 @@ fn set_usage(usage: &mut Usage, amount: Option<Usd>, now: Moment) {
 fn account_of(world: &World, name: Option<&str>) -> Result<usize, ControlError> {
     match name {
         None => Ok(0),
-        Some(name) => world
-            .account_named(name)
-            .ok_or(ControlError::NotFound("account")),
+        Some(name) => world.account_named(name).ok_or(ControlError::NotFound("account")),
     }
 }
 
@@ -709,12 +646,8 @@ fn key_state(world: &World, place: usize, key: &Key, now: Moment) -> KeyState {
         hash: key.hash,
         label: key.label.clone(),
         name: key.name.clone(),
-        account: account
-            .map(|account| account.name.clone())
-            .unwrap_or_default(),
-        workspace: workspace
-            .map(|workspace| workspace.slug.clone())
-            .unwrap_or_default(),
+        account: account.map(|account| account.name.clone()).unwrap_or_default(),
+        workspace: workspace.map(|workspace| workspace.slug.clone()).unwrap_or_default(),
         disabled: key.disabled,
         created_at: key.created_at.plain(),
         expires_at: key.expires_at.map(Moment::plain),

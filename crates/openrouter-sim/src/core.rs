@@ -107,11 +107,7 @@ impl SimCore {
     /// the calls before it.
     pub fn handle(&self, request: SimRequest) -> SimReply {
         if request.body.len() > MAX_BODY {
-            return self.refuse(
-                &request,
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "Request body too large",
-            );
+            return self.refuse(&request, StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
         }
         let call = Call::parse(&request);
         drop(request);
@@ -143,23 +139,14 @@ impl SimCore {
     }
 
     /// Refuses a request that did not arrive as it should.
-    pub(crate) fn refuse(
-        &self,
-        request: &SimRequest,
-        status: StatusCode,
-        message: &'static str,
-    ) -> SimReply {
+    pub(crate) fn refuse(&self, request: &SimRequest, status: StatusCode, message: &'static str) -> SimReply {
         let call = Call::parse(&SimRequest {
             body: Bytes::new(),
             ..request.clone()
         });
         let mut world = self.inner.lock();
         world.stats.begin_request();
-        let outcome = Step::new(&mut world, &call).conclude(
-            Err(Refusal::new(status, message)),
-            Duration::ZERO,
-            None,
-        );
+        let outcome = Step::new(&mut world, &call).conclude(Err(Refusal::new(status, message)), Duration::ZERO, None);
         drop(world);
         outcome.into_reply(InFlight(Arc::clone(&self.inner)))
     }
@@ -185,15 +172,10 @@ struct Outcome {
 }
 
 enum Shape {
-    Answer {
-        response: SimResponse,
-        travel: Travel,
-    },
+    Answer { response: SimResponse, travel: Travel },
     Reset,
     Close,
-    Hang {
-        max: Option<Duration>,
-    },
+    Hang { max: Option<Duration> },
 }
 
 impl Outcome {
@@ -204,11 +186,7 @@ impl Outcome {
             Shape::Answer {
                 response,
                 travel: Travel::Whole,
-            } => SimReply::Response {
-                delay,
-                response,
-                delivery,
-            },
+            } => SimReply::Response { delay, response, delivery },
             Shape::Answer {
                 response,
                 travel: Travel::Cut { bytes },
@@ -295,8 +273,7 @@ impl<'a> Step<'a> {
             return Plan::Now(self.fault(shape, Duration::ZERO));
         }
         if let Err(limited) = self.take_token() {
-            let response =
-                spoil::rate_limit_response(limited, 0, RetryAfterFormat::Seconds, self.now);
+            let response = spoil::rate_limit_response(limited, 0, RetryAfterFormat::Seconds, self.now);
             return Plan::Now(self.fault(answer(response), Duration::ZERO));
         }
         let Some(firing) = self.decide() else {
@@ -315,12 +292,7 @@ impl<'a> Step<'a> {
             Some(action) if firing.when == When::BeforeEffect => {
                 if action.spoils_answer() {
                     // An answer to spoil, as if it had happened.
-                    return Plan::Now(self.finish_with_rule(
-                        firing,
-                        Mode::Never,
-                        delay,
-                        Some(action),
-                    ));
+                    return Plan::Now(self.finish_with_rule(firing, Mode::Never, delay, Some(action)));
                 }
                 self.fire(firing.rule);
                 let shape = self.replacement(action);
@@ -346,11 +318,7 @@ impl<'a> Step<'a> {
     /// What comes in place of an answer.
     fn replacement(&self, action: &Action) -> Shape {
         match action {
-            Action::Status {
-                status,
-                body,
-                headers,
-            } => answer(spoil::status_response(*status, body, headers)),
+            Action::Status { status, body, headers } => answer(spoil::status_response(*status, body, headers)),
             Action::RateLimit {
                 retry_after_s,
                 format,
@@ -361,9 +329,7 @@ impl<'a> Step<'a> {
                     retry_after_s: *retry_after_s,
                     limit: *limit,
                 };
-                answer(spoil::rate_limit_response(
-                    limited, *remaining, *format, self.now,
-                ))
+                answer(spoil::rate_limit_response(limited, *remaining, *format, self.now))
             }
             Action::Reset => Shape::Reset,
             Action::Close => Shape::Close,
@@ -381,13 +347,7 @@ impl<'a> Step<'a> {
     }
 
     /// Handles the request; the rule fires only if it succeeds.
-    fn finish_with_rule(
-        mut self,
-        firing: &Firing,
-        mode: Mode,
-        delay: Duration,
-        action: Option<&Action>,
-    ) -> Outcome {
+    fn finish_with_rule(mut self, firing: &Firing, mode: Mode, delay: Duration, action: Option<&Action>) -> Outcome {
         match api::process(self.world, self.call, self.identity, self.now, mode) {
             Ok(answer) => {
                 self.fire(firing.rule);
@@ -404,12 +364,7 @@ impl<'a> Step<'a> {
     }
 
     /// Counts the result and gives it its shape.
-    fn conclude(
-        mut self,
-        result: Result<Answer, Refusal>,
-        delay: Duration,
-        action: Option<&Action>,
-    ) -> Outcome {
+    fn conclude(mut self, result: Result<Answer, Refusal>, delay: Duration, action: Option<&Action>) -> Outcome {
         self.count_result(&result, action.is_some());
         let mut record = self.record();
         let response = match result {
@@ -475,13 +430,7 @@ impl<'a> Step<'a> {
     }
 
     /// Records what is known. `delivered` is `None` as long as it depends on the connection.
-    fn decided(
-        self,
-        record: Record,
-        shape: Shape,
-        delay: Duration,
-        delivered: Option<bool>,
-    ) -> Outcome {
+    fn decided(self, record: Record, shape: Shape, delay: Duration, delivered: Option<bool>) -> Outcome {
         let endpoint = record.endpoint.name();
         self.world
             .stats
@@ -511,11 +460,7 @@ impl<'a> Step<'a> {
             }
             Some(Box::new(record))
         };
-        Outcome {
-            delay,
-            shape,
-            record,
-        }
+        Outcome { delay, shape, record }
     }
 
     fn record(&self) -> Record {
@@ -555,15 +500,8 @@ impl<'a> Step<'a> {
         let Identity::Management { account, index } = self.identity else {
             return Ok(());
         };
-        let key = self
-            .world
-            .accounts
-            .get(account)
-            .and_then(|account| account.management.get(index));
-        let Some(hash) = key
-            .filter(|key| key.revoked_at.is_none())
-            .map(|key| key.hash)
-        else {
+        let key = self.world.accounts.get(account).and_then(|account| account.management.get(index));
+        let Some(hash) = key.filter(|key| key.revoked_at.is_none()).map(|key| key.hash) else {
             return Ok(());
         };
         self.world.gate.take(hash, self.now)
@@ -576,10 +514,7 @@ impl<'a> Step<'a> {
         let path_hash = self.call.path_hash();
         let named = path_hash.and_then(|hash| self.world.key_of(self.identity.account()?, hash));
         let world = &mut *self.world;
-        let account = self
-            .identity
-            .account()
-            .and_then(|account| world.accounts.get(account));
+        let account = self.identity.account().and_then(|account| world.accounts.get(account));
         let calling = match self.identity {
             Identity::Inference(at) => account.and_then(|account| account.keys.get(at.slot)),
             _ => None,
@@ -589,10 +524,7 @@ impl<'a> Step<'a> {
             endpoint: self.call.endpoint,
             method: self.call.method,
             path: &self.call.path,
-            name: self
-                .call
-                .created_name()
-                .or(named.or(calling).map(|key| key.name.as_str())),
+            name: self.call.created_name().or(named.or(calling).map(|key| key.name.as_str())),
             hash: path_hash.or(calling.map(|key| key.hash)),
             account: account.map(|account| account.name.as_str()),
             kind: match self.identity {
@@ -662,11 +594,7 @@ impl<'a> Step<'a> {
                     key.first_use.get_or_insert(now);
                 }
                 if self.call.endpoint == Endpoint::Chat {
-                    let result = if spoiled {
-                        CompletionResult::Fault
-                    } else {
-                        CompletionResult::Ok
-                    };
+                    let result = if spoiled { CompletionResult::Fault } else { CompletionResult::Ok };
                     self.count_completion(result);
                 }
             }
@@ -684,9 +612,7 @@ impl<'a> Step<'a> {
     }
 
     fn count_auth_failure(&mut self, reason: AuthFailure) {
-        self.world
-            .stats
-            .count_auth_failure(self.call.endpoint.auth_group(), reason);
+        self.world.stats.count_auth_failure(self.call.endpoint.auth_group(), reason);
     }
 }
 

@@ -71,13 +71,9 @@ impl Distribution {
             Self::Fixed(ms) => amount(ms),
             Self::Uniform([low, high]) => amount(low) && amount(high) && low <= high,
             Self::Normal { mean, sd } => amount(mean) && amount(sd),
-            Self::Lognormal { median, p99 } => {
-                amount(median) && amount(p99) && *median > 0.0 && p99 >= median
-            }
+            Self::Lognormal { median, p99 } => amount(median) && amount(p99) && *median > 0.0 && p99 >= median,
             Self::Choice(choices) => {
-                choices
-                    .iter()
-                    .all(|(weight, ms)| amount(weight) && amount(ms))
+                choices.iter().all(|(weight, ms)| amount(weight) && amount(ms))
                     && choices.iter().map(|(weight, _)| weight).sum::<f64>() > 0.0
             }
         }
@@ -89,9 +85,7 @@ impl Distribution {
             Self::Fixed(ms) => *ms,
             Self::Uniform([low, high]) => low + (high - low) * unit(generator),
             Self::Normal { mean, sd } => mean + sd * normal(generator),
-            Self::Lognormal { median, p99 } => {
-                median * ((p99 / median).ln() / Z99 * normal(generator)).exp()
-            }
+            Self::Lognormal { median, p99 } => median * ((p99 / median).ln() / Z99 * normal(generator)).exp(),
             Self::Choice(choices) => {
                 let total: f64 = choices.iter().map(|(weight, _)| weight).sum();
                 let mut left = unit(generator) * total;
@@ -102,11 +96,7 @@ impl Distribution {
                 chosen.or(choices.last()).map_or(0.0, |(_, ms)| *ms)
             }
         };
-        let ms = if ms.is_finite() {
-            ms.clamp(0.0, LONGEST_MS)
-        } else {
-            0.0
-        };
+        let ms = if ms.is_finite() { ms.clamp(0.0, LONGEST_MS) } else { 0.0 };
         Duration::from_secs_f64(ms / 1000.0)
     }
 }
@@ -144,11 +134,7 @@ impl<'de> Deserialize<'de> for Distribution {
             Given::Tagged(Tagged::Lognormal { median, p99 }) => Self::Lognormal { median, p99 },
             Given::Tagged(Tagged::Choice(choices)) => Self::Choice(choices),
         };
-        if distribution.valid() {
-            Ok(distribution)
-        } else {
-            Err(refuse())
-        }
+        if distribution.valid() { Ok(distribution) } else { Err(refuse()) }
     }
 }
 
@@ -171,19 +157,13 @@ mod tests {
     fn sorted_draws(text: &str) -> Vec<Duration> {
         let distribution: Distribution = text.parse().unwrap();
         let mut generator = ChaCha8Rng::seed_from_u64(1);
-        let mut draws: Vec<_> = (0..10_000)
-            .map(|_| distribution.draw(&mut generator))
-            .collect();
+        let mut draws: Vec<_> = (0..10_000).map(|_| distribution.draw(&mut generator)).collect();
         draws.sort_unstable();
         draws
     }
 
     fn percentile(draws: &[Duration], percent: usize) -> f64 {
-        draws
-            .get(draws.len() * percent / 100)
-            .unwrap()
-            .as_secs_f64()
-            * 1000.0
+        draws.get(draws.len() * percent / 100).unwrap().as_secs_f64() * 1000.0
     }
 
     #[test]
@@ -216,11 +196,7 @@ mod tests {
             r#""50""#,
             "",
         ] {
-            assert_eq!(
-                text.parse::<Distribution>(),
-                Err(InvalidDistribution),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Distribution>(), Err(InvalidDistribution), "{text}");
         }
     }
 }

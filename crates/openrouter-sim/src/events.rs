@@ -85,12 +85,8 @@ impl EventLog {
     }
 
     pub(crate) fn after(&self, seq: u64) -> EventPage {
-        let first_kept = self
-            .events
-            .front()
-            .map_or(self.last_seq + 1, |event| event.seq);
-        let skip =
-            usize::try_from(seq.saturating_add(1).saturating_sub(first_kept)).unwrap_or(usize::MAX);
+        let first_kept = self.events.front().map_or(self.last_seq + 1, |event| event.seq);
+        let skip = usize::try_from(seq.saturating_add(1).saturating_sub(first_kept)).unwrap_or(usize::MAX);
         EventPage {
             events: self.events.iter().skip(skip).cloned().collect(),
             last_seq: self.last_seq,
@@ -146,13 +142,7 @@ mod tests {
         }
         let page = log.after(0);
         assert!(page.truncated);
-        assert_eq!(
-            page.events
-                .iter()
-                .map(|event| event.seq)
-                .collect::<Vec<_>>(),
-            [3, 4, 5]
-        );
+        assert_eq!(page.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [3, 4, 5]);
         let page = log.after(4);
         assert!(!page.truncated);
         assert_eq!(page.events.len(), 1);

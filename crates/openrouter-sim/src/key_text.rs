@@ -80,9 +80,7 @@ impl FromStr for KeyHash {
     type Err = NotAHash;
 
     fn from_str(text: &str) -> Result<Self, NotAHash> {
-        let lowercase = text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let lowercase = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let mut bytes = [0; 32];
         if !lowercase || hex::decode_to_slice(text, &mut bytes).is_err() {
             return Err(NotAHash);
@@ -111,9 +109,7 @@ impl Serialize for KeyHash {
 
 impl<'de> Deserialize<'de> for KeyHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -166,9 +162,6 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        assert_eq!(
-            format!("{:?}", KeyText::new("sk-or-v1-EXAMPLE")),
-            "KeyText(…)"
-        );
+        assert_eq!(format!("{:?}", KeyText::new("sk-or-v1-EXAMPLE")), "KeyText(…)");
     }
 }

@@ -45,10 +45,7 @@ impl Usd {
         if let Some(whole) = number.as_i64() {
             return Ok(Self(i128::from(whole) * PICO));
         }
-        let float = number
-            .as_f64()
-            .filter(|float| float.is_finite())
-            .ok_or(NotAnAmount)?;
+        let float = number.as_f64().filter(|float| float.is_finite()).ok_or(NotAnAmount)?;
         format!("{float}").parse()
     }
 
@@ -87,8 +84,7 @@ impl FromStr for Usd {
             None => (false, text),
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-        let all_digits =
-            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !all_digits(whole) || !all_digits(fraction) || whole.len() > 18 {
             return Err(NotAnAmount);
         }
@@ -151,28 +147,21 @@ pub(crate) mod exact {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Usd, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 
     pub(crate) mod option {
         use super::{Deserialize, Deserializer, Serializer, Usd};
 
         #[expect(clippy::ref_option, reason = "the signature serde's `with` asks for")]
-        pub(crate) fn serialize<S: Serializer>(
-            amount: &Option<Usd>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
+        pub(crate) fn serialize<S: Serializer>(amount: &Option<Usd>, serializer: S) -> Result<S::Ok, S::Error> {
             match amount {
                 Some(amount) => serializer.collect_str(amount),
                 None => serializer.serialize_none(),
             }
         }
 
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Usd>, D::Error> {
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Usd>, D::Error> {
             Option::<String>::deserialize(deserializer)?
                 .map(|text| text.parse().map_err(serde::de::Error::custom))
                 .transpose()
@@ -246,19 +235,7 @@ mod tests {
 
     #[test]
     fn text_that_is_no_amount_is_refused() {
-        for text in [
-            "",
-            "-",
-            ".",
-            "1.",
-            ".5",
-            "1e3",
-            "NaN",
-            "inf",
-            "+1",
-            "1,5",
-            "12345678901234567890",
-        ] {
+        for text in ["", "-", ".", "1.", ".5", "1e3", "NaN", "inf", "+1", "1,5", "12345678901234567890"] {
             assert_eq!(text.parse::<Usd>(), Err(NotAnAmount), "{text}");
         }
     }

@@ -105,11 +105,7 @@ impl Random {
     pub(crate) fn restore(&mut self, position: &RandomPosition) {
         self.keys_drawn = self.keys_drawn.max(position.keys_drawn);
         self.management_drawn = self.management_drawn.max(position.management_drawn);
-        let words = position
-            .ids
-            .parse()
-            .unwrap_or(0)
-            .max(self.ids.get_word_pos());
+        let words = position.ids.parse().unwrap_or(0).max(self.ids.get_word_pos());
         self.ids.set_word_pos(words);
     }
 }

@@ -66,11 +66,7 @@ impl Record {
             world.stats.count_lost_effect(self.endpoint.name());
         }
         if let Some(key) = self.created.and_then(|at| world.key_mut(at)) {
-            key.handover = if delivered {
-                Handover::Delivered
-            } else {
-                Handover::Lost
-            };
+            key.handover = if delivered { Handover::Delivered } else { Handover::Lost };
         }
     }
 }

@@ -58,9 +58,7 @@ impl SimRequest {
 impl fmt::Debug for SimRequest {
     /// Headers and body can hold credentials; the path of a confused client can, too.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("SimRequest")
-            .field("method", &self.method)
-            .finish_non_exhaustive()
+        out.debug_struct("SimRequest").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
@@ -223,11 +221,7 @@ impl SimReply {
     /// delivery is confirmed. Returns the total wait and what the client gets.
     pub fn play(self) -> (Duration, Experience) {
         match self {
-            Self::Response {
-                delay,
-                response,
-                delivery,
-            } => {
+            Self::Response { delay, response, delivery } => {
                 delivery.confirm();
                 (delay, Experience::Answer(response))
             }
@@ -242,16 +236,11 @@ impl SimReply {
                 delivery.confirm();
                 let pieces = response.body.to_bytes().len().div_ceil(bytes.max(1));
                 let gaps = u32::try_from(pieces.saturating_sub(1)).unwrap_or(u32::MAX);
-                let wait = delay
-                    .saturating_add(first_byte)
-                    .saturating_add(interval.saturating_mul(gaps));
+                let wait = delay.saturating_add(first_byte).saturating_add(interval.saturating_mul(gaps));
                 (wait, Experience::Answer(response))
             }
             Self::Truncate {
-                delay,
-                response,
-                bytes,
-                ..
+                delay, response, bytes, ..
             } => {
                 let mut body = response.body.to_bytes();
                 body.truncate(bytes);
@@ -315,8 +304,6 @@ impl Drop for Delivery {
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Delivery")
-            .field("open", &self.record.is_some())
-            .finish()
+        out.debug_struct("Delivery").field("open", &self.record.is_some()).finish()
     }
 }

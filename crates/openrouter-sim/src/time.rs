@@ -26,19 +26,15 @@ impl Moment {
     }
 
     pub(crate) fn to_utc(self) -> DateTime<Utc> {
-        Utc.timestamp_micros(self.0)
-            .single()
-            .unwrap_or(if self.0 < 0 {
-                DateTime::<Utc>::MIN_UTC
-            } else {
-                DateTime::<Utc>::MAX_UTC
-            })
+        Utc.timestamp_micros(self.0).single().unwrap_or(if self.0 < 0 {
+            DateTime::<Utc>::MIN_UTC
+        } else {
+            DateTime::<Utc>::MAX_UTC
+        })
     }
 
     fn from_system() -> Self {
-        let elapsed = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(micros(elapsed))
     }
 
@@ -50,11 +46,7 @@ impl Moment {
     /// When a change made now and delayed by `wait` arrives. Without a delay it has "always" arrived, so
     /// that setting the clock back does not undo it.
     pub(crate) fn arrival(self, wait: Duration) -> Self {
-        if wait.is_zero() {
-            Self::ALWAYS
-        } else {
-            self.plus(wait)
-        }
+        if wait.is_zero() { Self::ALWAYS } else { self.plus(wait) }
     }
 
     /// Time from `earlier` to `self`; zero if `earlier` is later.
@@ -181,11 +173,7 @@ impl SimClock {
             ClockMode::Real => None,
             ClockMode::Manual { start } => Some(Moment::from_utc(start)),
         };
-        Self {
-            mode,
-            offset: 0,
-            frozen,
-        }
+        Self { mode, offset: 0, frozen }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -279,10 +267,7 @@ mod tests {
     fn both_styles_of_timestamps() {
         let moment = at("2026-02-19T20:52:27.363244Z");
         assert_eq!(moment.wire(TimestampStyle::Z), "2026-02-19T20:52:27.363Z");
-        assert_eq!(
-            moment.wire(TimestampStyle::Offset),
-            "2026-02-19T20:52:27.363244+00:00"
-        );
+        assert_eq!(moment.wire(TimestampStyle::Offset), "2026-02-19T20:52:27.363244+00:00");
     }
 
     #[test]

@@ -596,7 +596,9 @@ impl App {
                 Ok(Stepped::Again) => failures = 0,
                 // The attempt goes on by itself, at the next start or on another node.
                 Ok(Stepped::Wait(_)) if self.0.stop.is_cancelled() => {
-                    return Err(Error::Unavailable { cause: "the server is stopping".to_owned() });
+                    return Err(Error::Unavailable {
+                        cause: "the server is stopping".to_owned(),
+                    });
                 }
                 Ok(Stepped::Wait(until)) => {
                     let pause = until.min(deadline).since(self.now()).max(Duration::from_millis(1));

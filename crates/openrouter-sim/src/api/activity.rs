@@ -51,21 +51,17 @@ impl Filter {
         let key = match call.query("api_key_hash")? {
             None => None,
             Some(text) => {
-                let hash = text.parse().map_err(|_malformed| {
-                    Refusal::bad_request("api_key_hash: expected 64 hex digits")
-                })?;
+                let hash = text
+                    .parse()
+                    .map_err(|_malformed| Refusal::bad_request("api_key_hash: expected 64 hex digits"))?;
                 Some(hash)
             }
         };
         let workspace = match call.query("workspace_id")? {
             None => None,
             Some(text) => {
-                let id = fields::parse_uuid(text)
-                    .ok_or_else(|| Refusal::bad_request("workspace_id: expected a UUID"))?;
-                let place = world
-                    .accounts
-                    .get(account)
-                    .and_then(|account| account.workspace_by_id(id));
+                let id = fields::parse_uuid(text).ok_or_else(|| Refusal::bad_request("workspace_id: expected a UUID"))?;
+                let place = world.accounts.get(account).and_then(|account| account.workspace_by_id(id));
                 Some(place.ok_or_else(|| Refusal::not_found("Workspace not found"))?)
             }
         };
@@ -95,29 +91,19 @@ fn completed_day(text: &str, now: Moment) -> Result<i64, Refusal> {
     if (now.day() - ACTIVITY_DAYS..now.day()).contains(&day) {
         Ok(day)
     } else {
-        Err(Refusal::bad_request(
-            "date: must be within the last 30 completed UTC days",
-        ))
+        Err(Refusal::bad_request("date: must be within the last 30 completed UTC days"))
     }
 }
 
 /// GET `/activity`.
-pub(super) fn list(
-    world: &World,
-    call: &Call,
-    account: usize,
-    now: Moment,
-) -> Result<Answer, Refusal> {
+pub(super) fn list(world: &World, call: &Call, account: usize, now: Moment) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct List {
         data: Vec<ActivityView>,
     }
 
     let filter = Filter::read(world, call, account, now)?;
-    let account = world
-        .accounts
-        .get(account)
-        .ok_or_else(|| Refusal::not_found("Not Found"))?;
+    let account = world.accounts.get(account).ok_or_else(|| Refusal::not_found("Not Found"))?;
     let days = now.day() - ACTIVITY_DAYS..now.day();
     let mut grouped: BTreeMap<(i64, usize, Option<usize>), DayUse> = BTreeMap::new();
     for ((day, model, slot, workspace), used) in &account.activity {
@@ -144,28 +130,23 @@ pub(super) fn list(
         group.prompt_tokens += used.prompt_tokens;
         group.completion_tokens += used.completion_tokens;
     }
-    let data = grouped
-        .into_iter()
-        .rev()
-        .filter_map(|((day, place, workspace), used)| {
-            let model = MODELS.get(place)?;
-            Some(ActivityView {
-                date: date_of_day(day),
-                model: model.id,
-                model_permaslug: model.id,
-                endpoint_id: Uuid::from_u128(u128::try_from(place).unwrap_or(0) + 1),
-                provider_name: model.provider_name,
-                usage: used.usage,
-                byok_usage_inference: used.byok,
-                requests: used.requests,
-                prompt_tokens: used.prompt_tokens,
-                completion_tokens: used.completion_tokens,
-                reasoning_tokens: 0,
-                cached_tokens: 0,
-                workspace_id: workspace.and_then(|place| Some(account.workspaces.get(place)?.id)),
-            })
-        });
-    Answer::json(&List {
-        data: data.collect(),
-    })
+    let data = grouped.into_iter().rev().filter_map(|((day, place, workspace), used)| {
+        let model = MODELS.get(place)?;
+        Some(ActivityView {
+            date: date_of_day(day),
+            model: model.id,
+            model_permaslug: model.id,
+            endpoint_id: Uuid::from_u128(u128::try_from(place).unwrap_or(0) + 1),
+            provider_name: model.provider_name,
+            usage: used.usage,
+            byok_usage_inference: used.byok,
+            requests: used.requests,
+            prompt_tokens: used.prompt_tokens,
+            completion_tokens: used.completion_tokens,
+            reasoning_tokens: 0,
+            cached_tokens: 0,
+            workspace_id: workspace.and_then(|place| Some(account.workspaces.get(place)?.id)),
+        })
+    });
+    Answer::json(&List { data: data.collect() })
 }

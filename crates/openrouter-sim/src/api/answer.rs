@@ -30,9 +30,8 @@ pub(crate) struct Answer {
 impl Answer {
     /// 200 with a JSON body and no effect.
     pub(crate) fn json(body: &impl Serialize) -> Result<Self, Refusal> {
-        let body = serde_json::to_vec(body).map_err(|_unserialisable| {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-        })?;
+        let body =
+            serde_json::to_vec(body).map_err(|_unserialisable| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))?;
         Ok(Self {
             status: StatusCode::OK,
             content_type: HeaderValue::from_static("application/json"),
@@ -141,9 +140,7 @@ pub(crate) fn error_body(status: StatusCode, message: &str, metadata: Option<&Va
             metadata,
         },
     };
-    serde_json::to_vec(&body)
-        .map(Bytes::from)
-        .unwrap_or_default()
+    serde_json::to_vec(&body).map(Bytes::from).unwrap_or_default()
 }
 
 /// A text for a status nobody has another text for.
@@ -152,9 +149,6 @@ pub(crate) fn standard_message(status: StatusCode) -> Cow<'static, str> {
         429 => "Rate limit exceeded".into(),
         524 => "A timeout occurred".into(),
         529 => "Provider overloaded".into(),
-        _ => status
-            .canonical_reason()
-            .unwrap_or("Unexpected error")
-            .into(),
+        _ => status.canonical_reason().unwrap_or("Unexpected error").into(),
     }
 }

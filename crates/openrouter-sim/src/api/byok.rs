@@ -39,10 +39,7 @@ fn view<'a>(world: &World, account: &'a Account, byok: &'a Byok) -> ByokView<'a>
         provider: &byok.provider,
         name: byok.name.as_deref(),
         label: "sk-...xyz",
-        workspace_id: account
-            .workspaces
-            .get(byok.workspace)
-            .map(|workspace| workspace.id),
+        workspace_id: account.workspaces.get(byok.workspace).map(|workspace| workspace.id),
         allowed_api_key_hashes: byok.allowed_api_key_hashes.as_deref(),
         allowed_models: None,
         allowed_user_ids: None,
@@ -52,11 +49,7 @@ fn view<'a>(world: &World, account: &'a Account, byok: &'a Byok) -> ByokView<'a>
         is_byok_only: false,
         is_fallback: false,
         is_required: false,
-        sort_order: account
-            .byok
-            .iter()
-            .position(|other| other.id == byok.id)
-            .unwrap_or(0),
+        sort_order: account.byok.iter().position(|other| other.id == byok.id).unwrap_or(0),
         created_at: byok.created_at.wire(world.compat.timestamps),
     }
 }
@@ -67,10 +60,7 @@ struct Data<'a> {
 }
 
 fn account(world: &World, account: usize) -> Result<&Account, Refusal> {
-    world
-        .accounts
-        .get(account)
-        .ok_or_else(|| Refusal::not_found("Not Found"))
+    world.accounts.get(account).ok_or_else(|| Refusal::not_found("Not Found"))
 }
 
 fn find(owner: &Account, id: &str) -> Result<usize, Refusal> {
@@ -115,45 +105,26 @@ pub(super) fn get(world: &World, id: &str, owner: usize) -> Result<Answer, Refus
 }
 
 /// PATCH `/byok/{id}`, of `allowed_api_key_hashes` alone.
-pub(super) fn update(
-    world: &mut World,
-    call: &Call,
-    id: &str,
-    owner: usize,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn update(world: &mut World, call: &Call, id: &str, owner: usize, mode: Mode) -> Result<Answer, Refusal> {
     let hashes = match fields::strings(call.body()?, "allowed_api_key_hashes")? {
         Field::Absent => return Err(Refusal::bad_request("No update fields provided")),
         Field::Value(hashes) if hashes.is_empty() => {
-            return Err(Refusal::bad_request(
-                "allowed_api_key_hashes: must not be empty",
-            ));
+            return Err(Refusal::bad_request("allowed_api_key_hashes: must not be empty"));
         }
         other => other.or_none(),
     };
     let place = find(account(world, owner)?, id)?;
     let current = account(world, owner)?.byok.get(place);
-    let mut changed = current
-        .cloned()
-        .ok_or_else(|| Refusal::not_found(NO_SUCH_CREDENTIAL))?;
+    let mut changed = current.cloned().ok_or_else(|| Refusal::not_found(NO_SUCH_CREDENTIAL))?;
     let allowed: Option<Vec<KeyHash>> = match hashes {
         None => None,
         Some(hashes) => {
             let known = |hash: &KeyHash| {
                 // The last hash of an allowlist outlives its key; it may be sent back.
-                let kept = changed
-                    .allowed_api_key_hashes
-                    .as_ref()
-                    .is_some_and(|hashes| hashes.contains(hash));
-                kept || world
-                    .key_of(owner, *hash)
-                    .and_then(|at| world.key(at))
-                    .is_some_and(Key::live)
+                let kept = changed.allowed_api_key_hashes.as_ref().is_some_and(|hashes| hashes.contains(hash));
+                kept || world.key_of(owner, *hash).and_then(|at| world.key(at)).is_some_and(Key::live)
             };
-            let hashes: Option<Vec<KeyHash>> = hashes
-                .iter()
-                .map(|hash| hash.parse().ok().filter(known))
-                .collect();
+            let hashes: Option<Vec<KeyHash>> = hashes.iter().map(|hash| hash.parse().ok().filter(known)).collect();
             let refuse = "allowed_api_key_hashes: contains a hash that is no key of this account";
             Some(hashes.ok_or_else(|| Refusal::bad_request(refuse))?)
         }
@@ -163,10 +134,7 @@ pub(super) fn update(
         data: view(world, account(world, owner)?, &changed),
     })?;
     if mode.makes()
-        && let Some(target) = world
-            .accounts
-            .get_mut(owner)
-            .and_then(|owner| owner.byok.get_mut(place))
+        && let Some(target) = world.accounts.get_mut(owner).and_then(|owner| owner.byok.get_mut(place))
     {
         *target = changed;
     }

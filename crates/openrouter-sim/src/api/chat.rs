@@ -33,14 +33,12 @@ impl Request {
     fn read(body: &Map<String, Value>) -> Result<Self, Refusal> {
         let name = body.get("model").and_then(Value::as_str);
         let name = name.ok_or_else(|| Refusal::bad_request("model: expected a string"))?;
-        let (place, model) =
-            models::find(name).ok_or_else(|| Refusal::bad_request("model: no such model"))?;
+        let (place, model) = models::find(name).ok_or_else(|| Refusal::bad_request("model: no such model"))?;
         let messages = body
             .get("messages")
             .and_then(Value::as_array)
             .filter(|messages| !messages.is_empty());
-        let messages =
-            messages.ok_or_else(|| Refusal::bad_request("messages: expected a non-empty array"))?;
+        let messages = messages.ok_or_else(|| Refusal::bad_request("messages: expected a non-empty array"))?;
         let mut bytes: usize = 0;
         for message in messages {
             let role = message.get("role").and_then(Value::as_str);
@@ -48,15 +46,9 @@ impl Request {
             bytes = bytes.saturating_add(match message.get("content") {
                 None | Some(Value::Null) => 0,
                 Some(Value::String(text)) => text.len(),
-                Some(Value::Array(parts)) => parts
-                    .iter()
-                    .filter_map(|part| part.get("text")?.as_str())
-                    .map(str::len)
-                    .sum(),
+                Some(Value::Array(parts)) => parts.iter().filter_map(|part| part.get("text")?.as_str()).map(str::len).sum(),
                 Some(_) => {
-                    return Err(Refusal::bad_request(
-                        "messages: content is a string or an array of parts",
-                    ));
+                    return Err(Refusal::bad_request("messages: content is a string or an array of parts"));
                 }
             });
         }
@@ -79,13 +71,7 @@ fn tokens(bytes: usize) -> u64 {
 }
 
 /// POST `/chat/completions`.
-pub(super) fn complete(
-    world: &mut World,
-    call: &Call,
-    at: KeyRef,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn complete(world: &mut World, call: &Call, at: KeyRef, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     let request = Request::read(call.body()?)?;
     let forced = call.forced_cost()?;
     let id = format!("gen-{}-{}", now.unix_seconds(), world.random.id());
@@ -94,39 +80,23 @@ pub(super) fn complete(
     let key = account.keys.get(at.slot).ok_or_else(gone)?;
     let priced = forced.map_or(!request.model.free(), |cost| !cost.is_zero());
     let left = account.credits - account.spent;
-    check_limits(
-        world,
-        account.guardrails.get(key.guardrail.unwrap_or(usize::MAX)),
-        key,
-        now,
-    )?;
+    check_limits(world, account.guardrails.get(key.guardrail.unwrap_or(usize::MAX)), key, now)?;
     let byok = account.byok.iter().any(|byok| {
         byok.provider == request.model.provider()
             && byok.workspace == key.workspace
-            && byok
-                .allowed_api_key_hashes
-                .as_ref()
-                .is_none_or(|hashes| hashes.contains(&key.hash))
+            && byok.allowed_api_key_hashes.as_ref().is_none_or(|hashes| hashes.contains(&key.hash))
     });
     if !byok && (left.is_negative() || (left.is_zero() && priced)) {
-        return Err(
-            Refusal::new(StatusCode::PAYMENT_REQUIRED, "Insufficient credits")
-                .with_metadata(json!({ "limit_source": "openrouter_credits" }))
-                .completion(CompletionResult::RefusedCredits),
-        );
+        return Err(Refusal::new(StatusCode::PAYMENT_REQUIRED, "Insufficient credits")
+            .with_metadata(json!({ "limit_source": "openrouter_credits" }))
+            .completion(CompletionResult::RefusedCredits));
     }
 
     let text = format!("Simulated answer for the key {}.", key.label);
     let completion_tokens = tokens(text.len());
-    let cost = forced.unwrap_or_else(|| {
-        request.model.prompt.times(request.prompt_tokens)
-            + request.model.completion.times(completion_tokens)
-    });
-    let (credits, byok_cost) = if byok {
-        (Usd::ZERO, cost)
-    } else {
-        (cost, Usd::ZERO)
-    };
+    let cost =
+        forced.unwrap_or_else(|| request.model.prompt.times(request.prompt_tokens) + request.model.completion.times(completion_tokens));
+    let (credits, byok_cost) = if byok { (Usd::ZERO, cost) } else { (cost, Usd::ZERO) };
     let usage = UsageView {
         prompt_tokens: request.prompt_tokens,
         completion_tokens,
@@ -152,11 +122,7 @@ pub(super) fn complete(
         text: &text,
         usage,
     };
-    let answer = if request.stream {
-        reply.stream()
-    } else {
-        reply.whole()
-    }?;
+    let answer = if request.stream { reply.stream() } else { reply.whole() }?;
 
     let times = match mode {
         Mode::Never => 0,
@@ -183,20 +149,11 @@ pub(super) fn complete(
 }
 
 /// Refuses a completion whose cap or guardrail budget is spent.
-fn check_limits(
-    world: &World,
-    guardrail: Option<&crate::state::account::Guardrail>,
-    key: &Key,
-    now: Moment,
-) -> Result<(), Refusal> {
-    if let Some((guardrail, limit)) =
-        guardrail.and_then(|guardrail| Some((guardrail, guardrail.limit?)))
+fn check_limits(world: &World, guardrail: Option<&crate::state::account::Guardrail>, key: &Key, now: Moment) -> Result<(), Refusal> {
+    if let Some((guardrail, limit)) = guardrail.and_then(|guardrail| Some((guardrail, guardrail.limit?)))
         && key.spent_in(guardrail.reset_interval, guardrail.include_byok, now) >= limit
     {
-        return Err(
-            Refusal::new(StatusCode::FORBIDDEN, "Guardrail budget exceeded")
-                .completion(CompletionResult::RefusedLimit),
-        );
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "Guardrail budget exceeded").completion(CompletionResult::RefusedLimit));
     }
     let spent = key.spent_in(key.limit_reset, key.include_byok_in_limit, now);
     if key.limit.is_none_or(|limit| spent < limit) {
@@ -210,8 +167,9 @@ fn check_limits(
     };
     let refusal = match world.compat.over_limit {
         OverLimit::Forbidden => Refusal::new(StatusCode::FORBIDDEN, message),
-        OverLimit::PaymentRequired => Refusal::new(StatusCode::PAYMENT_REQUIRED, message)
-            .with_metadata(json!({ "limit_source": "openrouter_key_limit" })),
+        OverLimit::PaymentRequired => {
+            Refusal::new(StatusCode::PAYMENT_REQUIRED, message).with_metadata(json!({ "limit_source": "openrouter_key_limit" }))
+        }
     };
     Err(refusal.completion(CompletionResult::RefusedLimit))
 }
@@ -311,11 +269,7 @@ impl Reply<'_> {
             .map_or(0, |(index, _)| index);
         let (head, tail) = self.text.split_at(middle);
         let mut chunks = Vec::with_capacity(4);
-        for (content, finish_reason, usage) in [
-            (head, None, None),
-            (tail, None, None),
-            ("", Some("stop"), Some(self.usage)),
-        ] {
+        for (content, finish_reason, usage) in [(head, None, None), (tail, None, None), ("", Some("stop"), Some(self.usage))] {
             let chunk = Chunk {
                 id: self.id,
                 object: "chat.completion.chunk",
@@ -331,9 +285,8 @@ impl Reply<'_> {
                 }],
                 usage,
             };
-            let chunk = serde_json::to_string(&chunk).map_err(|_unserialisable| {
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-            })?;
+            let chunk = serde_json::to_string(&chunk)
+                .map_err(|_unserialisable| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))?;
             chunks.push(Bytes::from(format!("data: {chunk}\n\n")));
         }
         chunks.push(Bytes::from_static(b"data: [DONE]\n\n"));

@@ -19,10 +19,7 @@ pub(super) fn show(world: &mut World, account: usize, now: Moment) -> Result<Ans
         total_usage: Usd,
     }
 
-    let account = world
-        .accounts
-        .get_mut(account)
-        .ok_or_else(|| Refusal::not_found("Not Found"))?;
+    let account = world.accounts.get_mut(account).ok_or_else(|| Refusal::not_found("Not Found"))?;
     let total_usage = account.total_usage(now);
     Answer::json(&Data {
         data: Credits {

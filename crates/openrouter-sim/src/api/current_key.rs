@@ -77,11 +77,7 @@ const RATE_LIMIT: RateLimit = RateLimit {
 };
 
 fn free_requests(account: &Account, now: Moment) -> FreeRequests {
-    let limit = if account.credits >= LARGE_QUOTA_FROM {
-        1000
-    } else {
-        50
-    };
+    let limit = if account.credits >= LARGE_QUOTA_FROM { 1000 } else { 50 };
     let used = account.free_requests_on(now);
     FreeRequests {
         limit,
@@ -106,9 +102,7 @@ fn budgets(world: &World, account: &Account, key: &Key, now: Moment) -> Vec<Budg
             budget_id: None,
         }
     };
-    let guardrail = key
-        .guardrail
-        .and_then(|index| account.guardrails.get(index));
+    let guardrail = key.guardrail.and_then(|index| account.guardrails.get(index));
     let of_guardrail = guardrail.and_then(|guardrail| {
         let limit = guardrail.limit?;
         Some(budget(
@@ -119,15 +113,9 @@ fn budgets(world: &World, account: &Account, key: &Key, now: Moment) -> Vec<Budg
             Some(guardrail.id),
         ))
     });
-    let own = key.limit.map(|limit| {
-        budget(
-            "key_limit",
-            limit,
-            key.limit_reset,
-            key.include_byok_in_limit,
-            None,
-        )
-    });
+    let own = key
+        .limit
+        .map(|limit| budget("key_limit", limit, key.limit_reset, key.include_byok_in_limit, None));
     of_guardrail.into_iter().chain(own).collect()
 }
 
@@ -141,10 +129,7 @@ pub(super) fn of_key(world: &mut World, at: KeyRef, now: Moment) -> Result<Answe
         return Err(Refusal::not_found("API key not found"));
     };
     let budgets = budgets(world, account, key, now);
-    let effective_budget = budgets
-        .iter()
-        .min_by_key(|budget| budget.limit_usd - budget.spend_usd)
-        .cloned();
+    let effective_budget = budgets.iter().min_by_key(|budget| budget.limit_usd - budget.spend_usd).cloned();
     Answer::json(&Data {
         data: CurrentKey {
             label: &key.label,
@@ -158,10 +143,7 @@ pub(super) fn of_key(world: &mut World, at: KeyRef, now: Moment) -> Result<Answe
             is_provisioning_key: false,
             creator_user_id: key.creator_user_id.as_deref(),
             organization_id: account.organization_id.as_deref(),
-            workspace_id: account
-                .workspaces
-                .get(key.workspace)
-                .map(|workspace| workspace.id),
+            workspace_id: account.workspaces.get(key.workspace).map(|workspace| workspace.id),
             allowed_data_regions: ["global"],
             budgets,
             effective_budget,
@@ -173,16 +155,8 @@ pub(super) fn of_key(world: &mut World, at: KeyRef, now: Moment) -> Result<Answe
 }
 
 /// For a management key: no cap, no usage, both flags.
-pub(super) fn of_management(
-    world: &World,
-    account: usize,
-    index: usize,
-    now: Moment,
-) -> Result<Answer, Refusal> {
-    let account = world
-        .accounts
-        .get(account)
-        .ok_or_else(|| Refusal::not_found("API key not found"))?;
+pub(super) fn of_management(world: &World, account: usize, index: usize, now: Moment) -> Result<Answer, Refusal> {
+    let account = world.accounts.get(account).ok_or_else(|| Refusal::not_found("API key not found"))?;
     let key = account
         .management
         .get(index)

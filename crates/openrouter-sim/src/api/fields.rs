@@ -57,22 +57,13 @@ pub(crate) fn not_null<T>(name: &'static str, field: Field<T>) -> Result<Option<
 }
 
 /// Text of at least one character.
-pub(crate) fn text(
-    body: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Field<String>, Refusal> {
+pub(crate) fn text(body: &Map<String, Value>, name: &'static str) -> Result<Field<String>, Refusal> {
     read(body, name, "a string of at least 1 character", |value| {
-        value
-            .as_str()
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
+        value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
     })
 }
 
-pub(crate) fn boolean(
-    body: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Field<bool>, Refusal> {
+pub(crate) fn boolean(body: &Map<String, Value>, name: &'static str) -> Result<Field<bool>, Refusal> {
     read(body, name, "a boolean", Value::as_bool)
 }
 
@@ -84,26 +75,18 @@ pub(crate) fn amount(body: &Map<String, Value>, name: &'static str) -> Result<Fi
     })
 }
 
-pub(crate) fn interval(
-    body: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Field<Interval>, Refusal> {
+pub(crate) fn interval(body: &Map<String, Value>, name: &'static str) -> Result<Field<Interval>, Refusal> {
     read(body, name, "daily, weekly or monthly", |value| {
         value.as_str().and_then(Interval::parse)
     })
 }
 
 pub(crate) fn uuid(body: &Map<String, Value>, name: &'static str) -> Result<Field<Uuid>, Refusal> {
-    read(body, name, "a UUID", |value| {
-        value.as_str().and_then(parse_uuid)
-    })
+    read(body, name, "a UUID", |value| value.as_str().and_then(parse_uuid))
 }
 
 /// A list of strings.
-pub(crate) fn strings(
-    body: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Field<Vec<String>>, Refusal> {
+pub(crate) fn strings(body: &Map<String, Value>, name: &'static str) -> Result<Field<Vec<String>>, Refusal> {
     read(body, name, "an array of strings", |value| {
         value
             .as_array()?
@@ -114,16 +97,10 @@ pub(crate) fn strings(
 }
 
 /// A moment in UTC: RFC 3339 with seconds and `Z`.
-pub(crate) fn utc_time(
-    body: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Field<Moment>, Refusal> {
-    read(
-        body,
-        name,
-        "an RFC 3339 time with seconds in UTC (YYYY-MM-DDTHH:MM:SSZ)",
-        |value| value.as_str().and_then(parse_utc),
-    )
+pub(crate) fn utc_time(body: &Map<String, Value>, name: &'static str) -> Result<Field<Moment>, Refusal> {
+    read(body, name, "an RFC 3339 time with seconds in UTC (YYYY-MM-DDTHH:MM:SSZ)", |value| {
+        value.as_str().and_then(parse_utc)
+    })
 }
 
 /// Only the hyphenated form of 36 characters.
@@ -138,9 +115,7 @@ pub(crate) fn parse_utc(text: &str) -> Option<Moment> {
         return None;
     }
     let time = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
-    (1..=9999)
-        .contains(&time.year())
-        .then(|| Moment::from_utc(time))
+    (1..=9999).contains(&time.year()).then(|| Moment::from_utc(time))
 }
 
 /// A flag in a query: the texts `true` and `false`.
@@ -148,26 +123,16 @@ pub(crate) fn query_flag(name: &'static str, value: Option<&str>) -> Result<bool
     match value {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(Refusal::bad_request(format!(
-            "{name}: expected true or false"
-        ))),
+        Some(_) => Err(Refusal::bad_request(format!("{name}: expected true or false"))),
     }
 }
 
 /// A whole number that is not negative in a query.
-pub(crate) fn query_number(
-    name: &'static str,
-    value: Option<&str>,
-    default: usize,
-) -> Result<usize, Refusal> {
+pub(crate) fn query_number(name: &'static str, value: Option<&str>, default: usize) -> Result<usize, Refusal> {
     match value {
         None => Ok(default),
-        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Ok(text.parse().unwrap_or(usize::MAX))
-        }
-        Some(_) => Err(Refusal::bad_request(format!(
-            "{name}: expected a whole number, 0 or greater"
-        ))),
+        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(text.parse().unwrap_or(usize::MAX)),
+        Some(_) => Err(Refusal::bad_request(format!("{name}: expected a whole number, 0 or greater"))),
     }
 }
 
@@ -187,11 +152,7 @@ mod tests {
 
     #[test]
     fn only_utc_with_seconds_is_a_time() {
-        for text in [
-            "2027-12-31T23:59:59Z",
-            "2027-12-31T23:59:59.5Z",
-            "2028-02-29T00:00:00Z",
-        ] {
+        for text in ["2027-12-31T23:59:59Z", "2027-12-31T23:59:59.5Z", "2028-02-29T00:00:00Z"] {
             assert!(parse_utc(text).is_some(), "{text}");
         }
         for text in [
@@ -219,10 +180,7 @@ mod tests {
     fn numbers_in_queries_are_digits() {
         assert_eq!(query_number("offset", Some("0"), 5).ok(), Some(0));
         assert_eq!(query_number("offset", None, 5).ok(), Some(5));
-        assert_eq!(
-            query_number("offset", Some("99999999999999999999999"), 5).ok(),
-            Some(usize::MAX)
-        );
+        assert_eq!(query_number("offset", Some("99999999999999999999999"), 5).ok(), Some(usize::MAX));
         for text in ["-1", "+1", "1.0", "", " 1", "x"] {
             assert!(query_number("offset", Some(text), 5).is_err(), "{text}");
         }

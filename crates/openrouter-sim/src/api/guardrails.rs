@@ -57,10 +57,7 @@ fn view<'a>(world: &World, account: &'a Account, guardrail: &'a Guardrail) -> Gu
         id: guardrail.id,
         name: &guardrail.name,
         description: guardrail.description.as_deref(),
-        workspace_id: account
-            .workspaces
-            .get(guardrail.workspace)
-            .map(|workspace| workspace.id),
+        workspace_id: account.workspaces.get(guardrail.workspace).map(|workspace| workspace.id),
         limit_usd: guardrail.limit,
         reset_interval: guardrail.reset_interval,
         include_byok_in_budgets: guardrail.include_byok,
@@ -72,10 +69,7 @@ fn view<'a>(world: &World, account: &'a Account, guardrail: &'a Guardrail) -> Gu
 }
 
 fn account(world: &World, account: usize) -> Result<&Account, Refusal> {
-    world
-        .accounts
-        .get(account)
-        .ok_or_else(|| Refusal::not_found("Not Found"))
+    world.accounts.get(account).ok_or_else(|| Refusal::not_found("Not Found"))
 }
 
 fn find(owner: &Account, id: &str) -> Result<usize, Refusal> {
@@ -88,9 +82,7 @@ pub(super) fn list(world: &World, call: &Call, owner: usize) -> Result<Answer, R
     let (offset, limit) = fields::window(call)?;
     let owner = account(world, owner)?;
     let page = owner.guardrails.iter().skip(offset).take(limit);
-    let data = page
-        .map(|guardrail| view(world, owner, guardrail))
-        .collect();
+    let data = page.map(|guardrail| view(world, owner, guardrail)).collect();
     Answer::json(&List {
         data,
         total_count: owner.guardrails.len(),
@@ -110,13 +102,7 @@ pub(super) fn get(world: &World, id: &str, owner: usize) -> Result<Answer, Refus
 }
 
 /// POST `/guardrails`.
-pub(super) fn create(
-    world: &mut World,
-    call: &Call,
-    owner: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn create(world: &mut World, call: &Call, owner: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     let body = call.body()?;
     let name = fields::not_null("name", fields::text(body, "name")?)?;
     let name = name.ok_or_else(|| Refusal::bad_request("name: is required"))?;
@@ -126,14 +112,9 @@ pub(super) fn create(
         return Err(Refusal::bad_request("limit_usd: must be greater than 0"));
     }
     if limit.is_some() != reset_interval.is_some() {
-        return Err(Refusal::bad_request(
-            "limit_usd and reset_interval: only together",
-        ));
+        return Err(Refusal::bad_request("limit_usd and reset_interval: only together"));
     }
-    let include_byok = fields::not_null(
-        "include_byok_in_budgets",
-        fields::boolean(body, "include_byok_in_budgets")?,
-    )?;
+    let include_byok = fields::not_null("include_byok_in_budgets", fields::boolean(body, "include_byok_in_budgets")?)?;
     let workspace = match fields::not_null("workspace_id", fields::uuid(body, "workspace_id")?)? {
         None => 0,
         Some(id) => account(world, owner)?
@@ -166,12 +147,7 @@ pub(super) fn create(
 }
 
 /// GET `/guardrails/{id}/assignments/keys`, or of all guardrails.
-pub(super) fn assignments(
-    world: &World,
-    call: &Call,
-    id: Option<&str>,
-    owner: usize,
-) -> Result<Answer, Refusal> {
+pub(super) fn assignments(world: &World, call: &Call, id: Option<&str>, owner: usize) -> Result<Answer, Refusal> {
     let (offset, limit) = fields::window(call)?;
     let owner = account(world, owner)?;
     let only = id.map(|id| find(owner, id)).transpose()?;
@@ -180,12 +156,7 @@ pub(super) fn assignments(
         .iter()
         .enumerate()
         .filter(|(place, _)| only.is_none_or(|only| only == *place))
-        .flat_map(|(_, guardrail)| {
-            guardrail
-                .assignments
-                .iter()
-                .map(move |assignment| (guardrail, assignment))
-        })
+        .flat_map(|(_, guardrail)| guardrail.assignments.iter().map(move |assignment| (guardrail, assignment)))
         .collect();
     let page = all.iter().skip(offset).take(limit);
     let data = page.filter_map(|(guardrail, assignment)| {
@@ -210,31 +181,19 @@ pub(super) fn assignments(
 fn key_hashes(world: &World, call: &Call, owner: usize) -> Result<Vec<KeyRef>, Refusal> {
     let hashes = fields::not_null("key_hashes", fields::strings(call.body()?, "key_hashes")?)?;
     let hashes = hashes.filter(|hashes| !hashes.is_empty());
-    let hashes =
-        hashes.ok_or_else(|| Refusal::bad_request("key_hashes: expected a non-empty array"))?;
+    let hashes = hashes.ok_or_else(|| Refusal::bad_request("key_hashes: expected a non-empty array"))?;
     hashes
         .iter()
         .map(|hash| {
             let at = hash.parse().ok().and_then(|hash| world.key_of(owner, hash));
             at.filter(|at| world.key(*at).is_some_and(crate::state::key::Key::live))
-                .ok_or_else(|| {
-                    Refusal::bad_request(
-                        "key_hashes: contains a hash that is no key of this account",
-                    )
-                })
+                .ok_or_else(|| Refusal::bad_request("key_hashes: contains a hash that is no key of this account"))
         })
         .collect()
 }
 
 /// POST `/guardrails/{id}/assignments/keys`.
-pub(super) fn assign(
-    world: &mut World,
-    call: &Call,
-    id: &str,
-    owner: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn assign(world: &mut World, call: &Call, id: &str, owner: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct Assigned {
         assigned_count: usize,
@@ -254,14 +213,7 @@ pub(super) fn assign(
 }
 
 /// POST `/guardrails/{id}/assignments/keys/remove`.
-pub(super) fn unassign(
-    world: &mut World,
-    call: &Call,
-    id: &str,
-    owner: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn unassign(world: &mut World, call: &Call, id: &str, owner: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct Unassigned {
         unassigned_count: usize,
@@ -271,11 +223,7 @@ pub(super) fn unassign(
     let place = find(account(world, owner)?, id)?;
     let assigned: Vec<KeyRef> = keys
         .into_iter()
-        .filter(|at| {
-            world
-                .key(*at)
-                .is_some_and(|key| key.guardrail == Some(place))
-        })
+        .filter(|at| world.key(*at).is_some_and(|key| key.guardrail == Some(place)))
         .collect();
     if mode.makes() {
         for at in &assigned {

@@ -103,12 +103,7 @@ struct Data<T> {
 }
 
 /// GET `/keys`.
-pub(super) fn list(
-    world: &mut World,
-    call: &Call,
-    account: usize,
-    now: Moment,
-) -> Result<Answer, Refusal> {
+pub(super) fn list(world: &mut World, call: &Call, account: usize, now: Moment) -> Result<Answer, Refusal> {
     let filter = ListFilter {
         include_disabled: fields::query_flag("include_disabled", call.query("include_disabled")?)?,
         include_expired: fields::query_flag("include_expired", call.query("include_expired")?)?,
@@ -117,8 +112,7 @@ pub(super) fn list(
     let id = match call.query("workspace_id")? {
         None => None,
         Some(text) => {
-            let id = fields::parse_uuid(text)
-                .ok_or_else(|| Refusal::bad_request("workspace_id: expected a UUID"))?;
+            let id = fields::parse_uuid(text).ok_or_else(|| Refusal::bad_request("workspace_id: expected a UUID"))?;
             Some(id)
         }
     };
@@ -127,9 +121,7 @@ pub(super) fn list(
     };
     let workspace = match id {
         None => 0,
-        Some(id) => owner
-            .workspace_by_id(id)
-            .ok_or_else(|| Refusal::not_found("Workspace not found"))?,
+        Some(id) => owner.workspace_by_id(id).ok_or_else(|| Refusal::not_found("Workspace not found"))?,
     };
     let slots = owner
         .workspaces
@@ -143,12 +135,7 @@ pub(super) fn list(
     }
     let keys: Vec<KeyView<'_>> = slots
         .iter()
-        .filter_map(|slot| {
-            world.key(KeyRef {
-                account,
-                slot: *slot,
-            })
-        })
+        .filter_map(|slot| world.key(KeyRef { account, slot: *slot }))
         .map(|key| KeyView::of(world, account, key, now))
         .collect();
     Answer::json(&Data { data: keys })
@@ -161,15 +148,10 @@ fn new_key(world: &World, call: &Call, account: usize, now: Moment) -> Result<Ne
     let name = name.ok_or_else(|| Refusal::bad_request("name: is required"))?;
     let limit = checked_limit(world, fields::amount(body, "limit")?)?.or_none();
     let limit_reset = fields::interval(body, "limit_reset")?.or_none();
-    let include_byok_in_limit = fields::not_null(
-        "include_byok_in_limit",
-        fields::boolean(body, "include_byok_in_limit")?,
-    )?
-    .unwrap_or(false);
+    let include_byok_in_limit =
+        fields::not_null("include_byok_in_limit", fields::boolean(body, "include_byok_in_limit")?)?.unwrap_or(false);
     let expires_at = fields::utc_time(body, "expires_at")?.or_none();
-    if expires_at.is_some_and(|expiry| expiry <= now)
-        && world.compat.past_expiry == PastExpiry::Refused
-    {
+    if expires_at.is_some_and(|expiry| expiry <= now) && world.compat.past_expiry == PastExpiry::Refused {
         return Err(Refusal::bad_request("expires_at: must be in the future"));
     }
     let creator_user_id = fields::text(body, "creator_user_id")?.or_none();
@@ -194,9 +176,7 @@ fn new_key(world: &World, call: &Call, account: usize, now: Moment) -> Result<Ne
 
 fn checked_limit(world: &World, limit: Field<Usd>) -> Result<Field<Usd>, Refusal> {
     match limit {
-        Field::Value(amount)
-            if amount.is_negative() && world.compat.negative_limit == NegativeLimit::Refused =>
-        {
+        Field::Value(amount) if amount.is_negative() && world.compat.negative_limit == NegativeLimit::Refused => {
             Err(Refusal::bad_request("limit: must not be negative"))
         }
         other => Ok(other),
@@ -204,27 +184,11 @@ fn checked_limit(world: &World, limit: Field<Usd>) -> Result<Field<Usd>, Refusal
 }
 
 /// POST `/keys`.
-pub(super) fn create(
-    world: &mut World,
-    call: &Call,
-    account: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn create(world: &mut World, call: &Call, account: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     let new = new_key(world, call, account, now)?;
-    let live = world
-        .accounts
-        .get(account)
-        .map_or(0, |account| account.live);
-    if world
-        .compat
-        .max_keys
-        .is_some_and(|most| live >= u64::from(most))
-    {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "Maximum number of API keys reached",
-        ));
+    let live = world.accounts.get(account).map_or(0, |account| account.live);
+    if world.compat.max_keys.is_some_and(|most| live >= u64::from(most)) {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "Maximum number of API keys reached"));
     }
     if mode == Mode::Twice {
         let unanswered = world.draft(account, new.clone(), now, Spread::Delayed);
@@ -238,13 +202,7 @@ pub(super) fn create(
     Ok(answer.effect(mode.makes()))
 }
 
-fn created(
-    world: &World,
-    account: usize,
-    text: &KeyText,
-    key: &Key,
-    now: Moment,
-) -> Result<Answer, Refusal> {
+fn created(world: &World, account: usize, text: &KeyText, key: &Key, now: Moment) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct Created<'a> {
         key: &'a str,
@@ -262,10 +220,7 @@ fn created(
 
 /// A key of the account that reads by hash find.
 fn find(world: &World, hash: &str, account: usize, now: Moment) -> Result<KeyRef, Refusal> {
-    let at = hash
-        .parse()
-        .ok()
-        .and_then(|hash| world.key_of(account, hash));
+    let at = hash.parse().ok().and_then(|hash| world.key_of(account, hash));
     at.filter(|at| world.key(*at).is_some_and(|key| key.found(now)))
         .ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))
 }
@@ -281,33 +236,19 @@ fn find_live(world: &World, hash: &str, account: usize, now: Moment) -> Result<K
 }
 
 /// GET `/keys/{hash}`.
-pub(super) fn get(
-    world: &mut World,
-    hash: &str,
-    account: usize,
-    now: Moment,
-) -> Result<Answer, Refusal> {
+pub(super) fn get(world: &mut World, hash: &str, account: usize, now: Moment) -> Result<Answer, Refusal> {
     let at = find(world, hash, account, now)?;
     if let Some(key) = world.key_mut(at) {
         key.settle(now);
     }
-    let key = world
-        .key(at)
-        .ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
+    let key = world.key(at).ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
     Answer::json(&Data {
         data: KeyView::of(world, account, key, now),
     })
 }
 
 /// PATCH `/keys/{hash}`.
-pub(super) fn update(
-    world: &mut World,
-    call: &Call,
-    hash: &str,
-    account: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn update(world: &mut World, call: &Call, hash: &str, account: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     let body = call.body()?;
     let name = fields::text(body, "name")?;
     let disabled = fields::boolean(body, "disabled")?;
@@ -338,10 +279,7 @@ pub(super) fn update(
                 .ok_or_else(|| Refusal::not_found("Workspace not found"))
         })
         .transpose()?;
-    let mut key = world
-        .key(at)
-        .cloned()
-        .ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
+    let mut key = world.key(at).cloned().ok_or_else(|| Refusal::not_found(NO_SUCH_KEY))?;
     key.settle(now);
     if let Some(name) = name {
         key.name = name;
@@ -372,13 +310,7 @@ pub(super) fn update(
 }
 
 /// DELETE `/keys/{hash}`.
-pub(super) fn delete(
-    world: &mut World,
-    hash: &str,
-    account: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(super) fn delete(world: &mut World, hash: &str, account: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     #[derive(Serialize)]
     struct Deleted {
         deleted: bool,

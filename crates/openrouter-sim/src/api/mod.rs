@@ -83,15 +83,8 @@ impl Call {
 
     /// The last value of a query name.
     fn query(&self, name: &str) -> Result<Option<&str>, Refusal> {
-        let pairs = self
-            .query
-            .as_ref()
-            .ok_or_else(|| Refusal::bad_request("Malformed query"))?;
-        Ok(pairs
-            .iter()
-            .rev()
-            .find(|(given, _)| given == name)
-            .map(|(_, value)| value.as_str()))
+        let pairs = self.query.as_ref().ok_or_else(|| Refusal::bad_request("Malformed query"))?;
+        Ok(pairs.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str()))
     }
 
     fn body(&self) -> Result<&Map<String, Value>, Refusal> {
@@ -111,9 +104,7 @@ impl Call {
     /// The hash in the path.
     pub(crate) fn path_hash(&self) -> Option<KeyHash> {
         match &self.route {
-            Route::KeysGet(hash) | Route::KeysUpdate(hash) | Route::KeysDelete(hash) => {
-                hash.parse().ok()
-            }
+            Route::KeysGet(hash) | Route::KeysUpdate(hash) | Route::KeysDelete(hash) => hash.parse().ok(),
             _ => None,
         }
     }
@@ -124,9 +115,7 @@ impl Call {
         };
         match text.parse::<Usd>() {
             Ok(cost) if !cost.is_negative() => Ok(Some(cost)),
-            _ => Err(Refusal::bad_request(
-                "X-Sim-Cost must be an amount in US dollars",
-            )),
+            _ => Err(Refusal::bad_request("X-Sim-Cost must be an amount in US dollars")),
         }
     }
 }
@@ -157,8 +146,7 @@ fn presented(headers: &HeaderMap) -> Presented {
     let token = match (values.next(), values.next()) {
         (Some(_), Some(_)) => return Presented::Malformed,
         (Some(value), None) => {
-            let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' '))
-            else {
+            let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
                 return Presented::Malformed;
             };
             if !scheme.eq_ignore_ascii_case("bearer") {
@@ -243,36 +231,21 @@ enum Caller {
 }
 
 /// Answers a call.
-pub(crate) fn process(
-    world: &mut World,
-    call: &Call,
-    identity: Identity,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+pub(crate) fn process(world: &mut World, call: &Call, identity: Identity, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     match &call.route {
         Route::Unknown => return Err(Refusal::not_found("Not Found")),
         Route::WrongMethod => {
-            return Err(Refusal::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "Method Not Allowed",
-            ));
+            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
         }
         Route::Models => return models::list(),
         _ => {}
     }
     match (&call.route, authenticate(world, identity, now)?) {
         (Route::Key, Caller::Inference(at)) => current_key::of_key(world, at, now),
-        (Route::Key, Caller::Management { account, index }) => {
-            current_key::of_management(world, account, index, now)
-        }
+        (Route::Key, Caller::Management { account, index }) => current_key::of_management(world, account, index, now),
         (Route::Chat, Caller::Inference(at)) => chat::complete(world, call, at, now, mode),
         (Route::Chat, Caller::Management { .. }) => Err(match world.compat.mgmt_on_inference {
-            ManagementOnInference::Unauthorized => Refusal::auth(
-                StatusCode::UNAUTHORIZED,
-                USER_NOT_FOUND,
-                AuthFailure::WrongKind,
-            ),
+            ManagementOnInference::Unauthorized => Refusal::auth(StatusCode::UNAUTHORIZED, USER_NOT_FOUND, AuthFailure::WrongKind),
             ManagementOnInference::Forbidden => Refusal::auth(
                 StatusCode::FORBIDDEN,
                 "Management keys cannot be used for inference",
@@ -281,32 +254,17 @@ pub(crate) fn process(
         }
         .completion(CompletionResult::RefusedAuth)),
         (route, Caller::Inference(_)) => Err(match (route, world.compat.list_forbidden) {
-            (
-                Route::KeysList | Route::KeysGet(_) | Route::KeysDelete(_),
-                ListForbidden::Unauthorized,
-            ) => Refusal::auth(
-                StatusCode::UNAUTHORIZED,
-                USER_NOT_FOUND,
-                AuthFailure::WrongKind,
-            ),
-            _ => Refusal::auth(
-                StatusCode::FORBIDDEN,
-                MANAGEMENT_ONLY,
-                AuthFailure::WrongKind,
-            ),
+            (Route::KeysList | Route::KeysGet(_) | Route::KeysDelete(_), ListForbidden::Unauthorized) => {
+                Refusal::auth(StatusCode::UNAUTHORIZED, USER_NOT_FOUND, AuthFailure::WrongKind)
+            }
+            _ => Refusal::auth(StatusCode::FORBIDDEN, MANAGEMENT_ONLY, AuthFailure::WrongKind),
         }),
         (_, Caller::Management { account, .. }) => manage(world, call, account, now, mode),
     }
 }
 
 /// The endpoints of management keys.
-fn manage(
-    world: &mut World,
-    call: &Call,
-    account: usize,
-    now: Moment,
-    mode: Mode,
-) -> Result<Answer, Refusal> {
+fn manage(world: &mut World, call: &Call, account: usize, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     match &call.route {
         Route::KeysList => keys::list(world, call, account, now),
         Route::KeysCreate => keys::create(world, call, account, now, mode),
@@ -327,26 +285,19 @@ fn manage(
         Route::ByokList => byok::list(world, call, account),
         Route::ByokGet(id) => byok::get(world, id, account),
         Route::ByokUpdate(id) => byok::update(world, call, id, account, mode),
-        Route::Key | Route::Chat | Route::Models | Route::WrongMethod | Route::Unknown => {
-            Err(Refusal::not_found("Not Found"))
-        }
+        Route::Key | Route::Chat | Route::Models | Route::WrongMethod | Route::Unknown => Err(Refusal::not_found("Not Found")),
     }
 }
 
 fn authenticate(world: &World, identity: Identity, now: Moment) -> Result<Caller, Refusal> {
-    let unauthorized = |message, reason| {
-        Err(Refusal::auth(StatusCode::UNAUTHORIZED, message, reason)
-            .completion(CompletionResult::RefusedAuth))
-    };
+    let unauthorized =
+        |message, reason| Err(Refusal::auth(StatusCode::UNAUTHORIZED, message, reason).completion(CompletionResult::RefusedAuth));
     match identity {
         Identity::Missing => unauthorized(MISSING_HEADER, AuthFailure::Missing),
         Identity::Malformed => unauthorized(MISSING_HEADER, AuthFailure::Malformed),
         Identity::Unknown => unauthorized(USER_NOT_FOUND, AuthFailure::Unknown),
         Identity::Management { account, index } => {
-            let key = world
-                .accounts
-                .get(account)
-                .and_then(|account| account.management.get(index));
+            let key = world.accounts.get(account).and_then(|account| account.management.get(index));
             match key {
                 Some(key) if key.revoked_at.is_none() => Ok(Caller::Management { account, index }),
                 _ => unauthorized(USER_NOT_FOUND, AuthFailure::Deleted),
@@ -356,14 +307,9 @@ fn authenticate(world: &World, identity: Identity, now: Moment) -> Result<Caller
             let Some(key) = world.key(at) else {
                 return unauthorized(USER_NOT_FOUND, AuthFailure::Unknown);
             };
-            match (
-                key.authenticate(now, &world.compat),
-                world.compat.expired_message,
-            ) {
+            match (key.authenticate(now, &world.compat), world.compat.expired_message) {
                 (Ok(()), _) => Ok(Caller::Inference(at)),
-                (Err(AuthFailure::Expired), ExpiredMessage::KeyExpired) => {
-                    unauthorized("API key expired", AuthFailure::Expired)
-                }
+                (Err(AuthFailure::Expired), ExpiredMessage::KeyExpired) => unauthorized("API key expired", AuthFailure::Expired),
                 (Err(reason), _) => unauthorized(USER_NOT_FOUND, reason),
             }
         }

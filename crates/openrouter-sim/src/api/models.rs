@@ -27,9 +27,7 @@ impl Model {
 
     /// Slug of the provider: the part before the slash.
     pub(crate) fn provider(&self) -> &'static str {
-        self.id
-            .split_once('/')
-            .map_or(self.id, |(provider, _)| provider)
+        self.id.split_once('/').map_or(self.id, |(provider, _)| provider)
     }
 
     fn slug(&self) -> &'static str {
@@ -155,16 +153,8 @@ pub(super) fn list() -> Result<Answer, Refusal> {
             created: model.created,
             context_length: model.context_length,
             architecture: Architecture {
-                modality: if model.vision {
-                    "text+image->text"
-                } else {
-                    "text->text"
-                },
-                input_modalities: if model.vision {
-                    &["text", "image"]
-                } else {
-                    &["text"]
-                },
+                modality: if model.vision { "text+image->text" } else { "text->text" },
+                input_modalities: if model.vision { &["text", "image"] } else { &["text"] },
                 output_modalities: ["text"],
                 tokenizer: "Other",
                 instruct_type: None,

@@ -183,15 +183,12 @@ impl Route {
             ["guardrails"] => get(Self::GuardrailsList).or(post(Self::GuardrailsCreate)),
             ["guardrails", "assignments", "keys"] => get(Self::AssignmentsAll),
             ["guardrails", id] => get(Self::GuardrailsGet(id.to_owned())),
-            ["guardrails", id, "assignments", "keys"] => get(Self::AssignmentsList(id.to_owned()))
-                .or(post(Self::AssignmentsAdd(id.to_owned()))),
-            ["guardrails", id, "assignments", "keys", "remove"] => {
-                post(Self::AssignmentsRemove(id.to_owned()))
+            ["guardrails", id, "assignments", "keys"] => {
+                get(Self::AssignmentsList(id.to_owned())).or(post(Self::AssignmentsAdd(id.to_owned())))
             }
+            ["guardrails", id, "assignments", "keys", "remove"] => post(Self::AssignmentsRemove(id.to_owned())),
             ["byok"] => get(Self::ByokList),
-            ["byok", id] => {
-                get(Self::ByokGet(id.to_owned())).or(patch(Self::ByokUpdate(id.to_owned())))
-            }
+            ["byok", id] => get(Self::ByokGet(id.to_owned())).or(patch(Self::ByokUpdate(id.to_owned()))),
             _ => return Self::Unknown,
         };
         route.unwrap_or(Self::WrongMethod)
@@ -217,14 +214,7 @@ pub(crate) fn segments(path: &str) -> Option<Vec<String>> {
 
 /// A query, decoded. Repeated names are kept in order. `None` if it is malformed.
 pub(crate) fn query(text: &str) -> Option<Vec<(String, String)>> {
-    let decode = |part: &str| {
-        Some(
-            percent_decode_str(&part.replace('+', " "))
-                .decode_utf8()
-                .ok()?
-                .into_owned(),
-        )
-    };
+    let decode = |part: &str| Some(percent_decode_str(&part.replace('+', " ")).decode_utf8().ok()?.into_owned());
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -243,23 +233,11 @@ mod tests {
         for (method, path, expected) in [
             (Method::GET, "/api/v1/keys", Route::KeysList),
             (Method::POST, "/api/v1/keys/", Route::KeysCreate),
-            (
-                Method::GET,
-                "/api/v1/keys/ab%63",
-                Route::KeysGet("abc".to_owned()),
-            ),
-            (
-                Method::PATCH,
-                "/api/v1/keys/abc/",
-                Route::KeysUpdate("abc".to_owned()),
-            ),
+            (Method::GET, "/api/v1/keys/ab%63", Route::KeysGet("abc".to_owned())),
+            (Method::PATCH, "/api/v1/keys/abc/", Route::KeysUpdate("abc".to_owned())),
             (Method::GET, "/api/v1/auth/key", Route::Key),
             (Method::POST, "/api/v1/chat/completions", Route::Chat),
-            (
-                Method::GET,
-                "/api/v1/guardrails/assignments/keys",
-                Route::AssignmentsAll,
-            ),
+            (Method::GET, "/api/v1/guardrails/assignments/keys", Route::AssignmentsAll),
             (
                 Method::GET,
                 "/api/v1/guardrails/g/assignments/keys",
@@ -270,11 +248,7 @@ mod tests {
                 "/api/v1/guardrails/g/assignments/keys/remove",
                 Route::AssignmentsRemove("g".to_owned()),
             ),
-            (
-                Method::GET,
-                "/api/v1/guardrails/g/assignments/keys/remove",
-                Route::WrongMethod,
-            ),
+            (Method::GET, "/api/v1/guardrails/g/assignments/keys/remove", Route::WrongMethod),
             (Method::PUT, "/api/v1/keys", Route::WrongMethod),
             (Method::POST, "/api/v1/key", Route::WrongMethod),
             (Method::GET, "/api/v1", Route::Unknown),
@@ -294,9 +268,7 @@ mod tests {
     fn queries_are_decoded() {
         let pairs = query("a=1&b=x%20y+z&c&&a=2");
         let expected = [("a", "1"), ("b", "x y z"), ("c", ""), ("a", "2")];
-        let expected = expected
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec();
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         assert_eq!(pairs, Some(expected));
         assert_eq!(query("a=%FF"), None);
         assert_eq!(query(""), Some(Vec::new()));

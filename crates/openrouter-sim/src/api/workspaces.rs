@@ -63,14 +63,9 @@ pub(super) fn list(world: &World, call: &Call, account: usize) -> Result<Answer,
     }
 
     let (offset, limit) = fields::window(call)?;
-    let account = world
-        .accounts
-        .get(account)
-        .ok_or_else(|| Refusal::not_found("Not Found"))?;
+    let account = world.accounts.get(account).ok_or_else(|| Refusal::not_found("Not Found"))?;
     let page = account.workspaces.iter().skip(offset).take(limit);
-    let data = page
-        .map(|workspace| view(world, account, workspace))
-        .collect();
+    let data = page.map(|workspace| view(world, account, workspace)).collect();
     Answer::json(&List {
         data,
         total_count: account.workspaces.len(),
@@ -84,10 +79,7 @@ pub(super) fn get(world: &World, reference: &str, account: usize) -> Result<Answ
         data: WorkspaceView<'a>,
     }
 
-    let account = world
-        .accounts
-        .get(account)
-        .ok_or_else(|| Refusal::not_found("Not Found"))?;
+    let account = world.accounts.get(account).ok_or_else(|| Refusal::not_found("Not Found"))?;
     let id = fields::parse_uuid(reference);
     let workspace = account
         .workspaces

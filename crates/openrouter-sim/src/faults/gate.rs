@@ -113,9 +113,7 @@ impl Gate {
             bucket.tokens -= 1.0;
             return Ok(());
         }
-        let wait = ((1.0 - bucket.tokens) / limit.per_second)
-            .ceil()
-            .clamp(1.0, 86_400.0);
+        let wait = ((1.0 - bucket.tokens) / limit.per_second).ceil().clamp(1.0, 86_400.0);
         Err(Limited {
             retry_after_s: wait as u64,
             limit: u64::from(limit.burst),
@@ -135,10 +133,7 @@ mod tests {
         let mut gate = Gate::default();
         let key = KeyHash::of("sk-or-v1-EXAMPLE");
         assert_eq!(gate.take(key, start), Ok(()));
-        gate.set_rate_limit(Some(RateLimit {
-            per_second: 0.5,
-            burst: 2,
-        }));
+        gate.set_rate_limit(Some(RateLimit { per_second: 0.5, burst: 2 }));
         assert_eq!(gate.take(key, start), Ok(()));
         assert_eq!(gate.take(key, start), Ok(()));
         assert_eq!(

@@ -279,31 +279,20 @@ impl Action {
             }
         };
         match self {
-            Self::Latency {
-                then: Some(then), ..
-            } => then.validate(),
-            Self::Status {
-                status, headers, ..
-            } => {
+            Self::Latency { then: Some(then), .. } => then.validate(),
+            Self::Status { status, headers, .. } => {
                 for (name, value) in headers {
-                    if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err()
-                    {
+                    if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
                         return Err(InvalidRule("action.headers: not a header".to_owned()));
                     }
                 }
                 status_fits(*status)
             }
             Self::WrongStatus { status } => status_fits(*status),
-            Self::WrongContentType { content_type }
-                if HeaderValue::try_from(content_type).is_err() =>
-            {
-                Err(InvalidRule(
-                    "action.content_type: not a header value".to_owned(),
-                ))
+            Self::WrongContentType { content_type } if HeaderValue::try_from(content_type).is_err() => {
+                Err(InvalidRule("action.content_type: not a header value".to_owned()))
             }
-            Self::SlowBody { bytes: 0, .. } => {
-                Err(InvalidRule("action.bytes: at least 1".to_owned()))
-            }
+            Self::SlowBody { bytes: 0, .. } => Err(InvalidRule("action.bytes: at least 1".to_owned())),
             _ => Ok(()),
         }
     }
@@ -311,9 +300,7 @@ impl Action {
     /// When the rule acts if it does not say.
     fn usual_moment(&self) -> When {
         match self {
-            Self::Latency {
-                then: Some(then), ..
-            } => then.usual_moment(),
+            Self::Latency { then: Some(then), .. } => then.usual_moment(),
             Self::Latency { then: None, .. }
             | Self::Status { .. }
             | Self::RateLimit { .. }
@@ -356,10 +343,7 @@ impl Action {
 enum Target {
     Any,
     Named(Endpoint),
-    Pattern {
-        method: String,
-        segments: Vec<String>,
-    },
+    Pattern { method: String, segments: Vec<String> },
 }
 
 impl Target {
@@ -369,14 +353,8 @@ impl Target {
         }
         if let Some((method, path)) = text.split_once(' ') {
             let path = path.strip_prefix(BASE).unwrap_or(path);
-            let segments: Option<Vec<String>> = path
-                .strip_prefix('/')
-                .map(|path| path.split('/').map(str::to_owned).collect());
-            if let Some(segments) = segments.filter(|_| {
-                method
-                    .bytes()
-                    .all(|byte| byte.is_ascii_uppercase() || byte == b'*')
-            }) {
+            let segments: Option<Vec<String>> = path.strip_prefix('/').map(|path| path.split('/').map(str::to_owned).collect());
+            if let Some(segments) = segments.filter(|_| method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'*')) {
                 return Ok(Self::Pattern {
                     method: method.to_owned(),
                     segments,
@@ -385,21 +363,14 @@ impl Target {
         }
         serde_json::from_value(serde_json::Value::String(text.to_owned()))
             .map(Self::Named)
-            .map_err(|_unknown| {
-                InvalidRule(
-                    "match.endpoint: an endpoint name, any, or method and path pattern".to_owned(),
-                )
-            })
+            .map_err(|_unknown| InvalidRule("match.endpoint: an endpoint name, any, or method and path pattern".to_owned()))
     }
 
     fn fits(&self, subject: &Subject<'_>) -> bool {
         match self {
             Self::Any => true,
             Self::Named(endpoint) => *endpoint == subject.endpoint,
-            Self::Pattern {
-                method,
-                segments: pattern,
-            } => {
+            Self::Pattern { method, segments: pattern } => {
                 let Some(path) = segments(subject.path) else {
                     return false;
                 };
@@ -413,9 +384,7 @@ fn pattern_fits(pattern: &[String], path: &[String]) -> bool {
     match (pattern.split_first(), path.split_first()) {
         (None, None) => true,
         (Some((last, [])), _) if last == "**" => true,
-        (Some((expected, pattern)), Some((given, path))) => {
-            (expected == "*" || expected == given) && pattern_fits(pattern, path)
-        }
+        (Some((expected, pattern)), Some((given, path))) => (expected == "*" || expected == given) && pattern_fits(pattern, path),
         _ => false,
     }
 }
@@ -492,11 +461,7 @@ impl Rules {
 
     pub(crate) fn add(&mut self, rule: FaultRule) -> Result<u64, InvalidRule> {
         rule.validate()?;
-        let target = rule
-            .matching
-            .endpoint
-            .as_deref()
-            .map_or(Ok(Target::Any), Target::parse)?;
+        let target = rule.matching.endpoint.as_deref().map_or(Ok(Target::Any), Target::parse)?;
         self.last_id += 1;
         self.rules.push(ActiveRule {
             id: self.last_id,
@@ -536,31 +501,21 @@ impl Rules {
 
     /// The first rule that matches and fires. Its counters move only with [`Self::fired`], but the matches
     /// of the rules passed over count here.
-    pub(crate) fn decide(
-        &mut self,
-        subject: &Subject<'_>,
-        generator: &mut ChaCha8Rng,
-    ) -> Option<Firing> {
+    pub(crate) fn decide(&mut self, subject: &Subject<'_>, generator: &mut ChaCha8Rng) -> Option<Firing> {
         for active in &mut self.rules {
             if !active.fits(subject) {
                 continue;
             }
             let skipped = active.matched < active.rule.matching.skip;
             let spent = active.rule.times != 0 && active.fired >= active.rule.times;
-            let drawn = skipped
-                || spent
-                || active.rule.probability >= 1.0
-                || unit(generator) < active.rule.probability;
+            let drawn = skipped || spent || active.rule.probability >= 1.0 || unit(generator) < active.rule.probability;
             if skipped || spent || !drawn {
                 active.matched += 1;
                 continue;
             }
             return Some(Firing {
                 rule: active.id,
-                when: active
-                    .rule
-                    .when
-                    .unwrap_or_else(|| active.rule.action.usual_moment()),
+                when: active.rule.when.unwrap_or_else(|| active.rule.action.usual_moment()),
                 action: active.rule.action.clone(),
             });
         }
@@ -585,10 +540,7 @@ impl ActiveRule {
                 .as_deref()
                 .is_none_or(|prefix| subject.name.is_some_and(|name| name.starts_with(prefix)))
             && matching.hash.is_none_or(|hash| subject.hash == Some(hash))
-            && matching
-                .account
-                .as_deref()
-                .is_none_or(|account| subject.account == Some(account))
+            && matching.account.as_deref().is_none_or(|account| subject.account == Some(account))
             && matching.key_kind.is_none_or(|kind| subject.kind == kind)
     }
 }

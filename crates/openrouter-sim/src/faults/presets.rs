@@ -59,30 +59,16 @@ impl Preset {
         };
         match self {
             Self::LostCreate => {
-                vec![
-                    FaultRule::on("keys.create", status(500, "json"))
-                        .when(When::AfterEffect)
-                        .times(1),
-                ]
+                vec![FaultRule::on("keys.create", status(500, "json")).when(When::AfterEffect).times(1)]
             }
             // A later rule sees only what the earlier ones let pass; the shares are close enough to the
             // absolute ones that nobody can tell.
             Self::Flaky => vec![
-                FaultRule::on("any", status(500, "json"))
-                    .when(When::BeforeEffect)
-                    .probability(0.02),
-                FaultRule::on("any", status(502, "html"))
-                    .when(When::BeforeEffect)
-                    .probability(0.02),
-                FaultRule::on("any", status(503, "json"))
-                    .when(When::BeforeEffect)
-                    .probability(0.01),
-                FaultRule::on("any", status(500, "json"))
-                    .when(When::AfterEffect)
-                    .probability(0.02),
-                FaultRule::on("any", Action::Reset)
-                    .when(When::AfterEffect)
-                    .probability(0.01),
+                FaultRule::on("any", status(500, "json")).when(When::BeforeEffect).probability(0.02),
+                FaultRule::on("any", status(502, "html")).when(When::BeforeEffect).probability(0.02),
+                FaultRule::on("any", status(503, "json")).when(When::BeforeEffect).probability(0.01),
+                FaultRule::on("any", status(500, "json")).when(When::AfterEffect).probability(0.02),
+                FaultRule::on("any", Action::Reset).when(When::AfterEffect).probability(0.01),
             ],
             Self::Slow => vec![FaultRule::on(
                 "any",
@@ -108,13 +94,7 @@ impl Preset {
                 vec![
                     FaultRule::on("any", late(unavailable)).probability(0.2),
                     FaultRule::on("any", late(status(524, "html"))).probability(0.05),
-                    FaultRule::on(
-                        "any",
-                        Action::Hang {
-                            max_ms: Some(30_000),
-                        },
-                    )
-                    .probability(0.02),
+                    FaultRule::on("any", Action::Hang { max_ms: Some(30_000) }).probability(0.02),
                     FaultRule::on(
                         "any",
                         Action::Latency {
@@ -130,10 +110,7 @@ impl Preset {
 
     /// The rate limit it sets.
     pub fn rate_limit(self) -> Option<RateLimit> {
-        (self == Self::RateLimited).then_some(RateLimit {
-            per_second: 2.0,
-            burst: 5,
-        })
+        (self == Self::RateLimited).then_some(RateLimit { per_second: 2.0, burst: 5 })
     }
 
     /// The propagation it sets.
@@ -160,9 +137,6 @@ impl FromStr for Preset {
     type Err = UnknownPreset;
 
     fn from_str(name: &str) -> Result<Self, UnknownPreset> {
-        Self::ALL
-            .into_iter()
-            .find(|preset| preset.name() == name)
-            .ok_or(UnknownPreset)
+        Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or(UnknownPreset)
     }
 }

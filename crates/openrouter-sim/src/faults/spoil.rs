@@ -37,11 +37,7 @@ pub(crate) struct Spoiled {
 }
 
 /// Applies an action that works on an answer. `first_byte` is the wait drawn for a slow body.
-pub(crate) fn spoil(
-    action: &Action,
-    mut response: SimResponse,
-    first_byte: std::time::Duration,
-) -> Spoiled {
+pub(crate) fn spoil(action: &Action, mut response: SimResponse, first_byte: std::time::Duration) -> Spoiled {
     let mut travel = Travel::Whole;
     let mut readable = true;
     match action {
@@ -57,9 +53,7 @@ pub(crate) fn spoil(
             response.body = SimBody::Full(Bytes::from_static(b"{\"data\": {\"hash\": \""));
             readable = false;
         }
-        Action::SlowBody {
-            bytes, interval_ms, ..
-        } => {
+        Action::SlowBody { bytes, interval_ms, .. } => {
             travel = Travel::Trickle {
                 first_byte,
                 bytes: (*bytes).max(1),
@@ -72,22 +66,12 @@ pub(crate) fn spoil(
                 response.headers.insert(CONTENT_TYPE, value);
             }
         }
-        Action::DropFields { fields } => {
-            readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Drop)))
-        }
+        Action::DropFields { fields } => readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Drop))),
         Action::NullFields { fields } => {
-            readable = edit(
-                &mut response,
-                fields.iter().map(|path| (path, Edit::Set(Value::Null))),
-            );
+            readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Set(Value::Null))));
         }
         Action::ExtraFields { fields } => {
-            readable = edit(
-                &mut response,
-                fields
-                    .iter()
-                    .map(|(path, value)| (path, Edit::Set(value.clone()))),
-            );
+            readable = edit(&mut response, fields.iter().map(|(path, value)| (path, Edit::Set(value.clone()))));
         }
         _ => {}
     }
@@ -115,9 +99,7 @@ fn edit<'a>(response: &mut SimResponse, edits: impl Iterator<Item = (&'a String,
         let path: Vec<&str> = path.split('.').collect();
         apply(&mut after, &path, &change);
     }
-    let survives = before
-        .get("key")
-        .is_none_or(|key| after.get("key") == Some(key));
+    let survives = before.get("key").is_none_or(|key| after.get("key") == Some(key));
     response.body = SimBody::Full(Bytes::from(after.to_string()));
     survives
 }
@@ -127,9 +109,7 @@ fn apply(target: &mut Value, path: &[&str], change: &Edit) {
         return;
     };
     match target {
-        Value::Array(elements) => elements
-            .iter_mut()
-            .for_each(|element| apply(element, path, change)),
+        Value::Array(elements) => elements.iter_mut().for_each(|element| apply(element, path, change)),
         Value::Object(fields) if rest.is_empty() => match change {
             Edit::Drop => {
                 fields.remove(*field);
@@ -148,11 +128,7 @@ fn apply(target: &mut Value, path: &[&str], change: &Edit) {
 }
 
 /// The answer of action `status`.
-pub(crate) fn status_response(
-    status: u16,
-    body: &str,
-    extra: &std::collections::BTreeMap<String, String>,
-) -> SimResponse {
+pub(crate) fn status_response(status: u16, body: &str, extra: &std::collections::BTreeMap<String, String>) -> SimResponse {
     let status = status_code(status);
     let mut headers = HeaderMap::new();
     let body = match body {
@@ -161,10 +137,7 @@ pub(crate) fn status_response(
             error_body(status, &standard_message(status), None)
         }
         "html" => {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/html; charset=UTF-8"),
-            );
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
             let title = standard_message(status);
             let code = status.as_u16();
             Bytes::from(format!(
@@ -173,10 +146,7 @@ pub(crate) fn status_response(
         }
         "empty" => Bytes::new(),
         literal => {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/plain; charset=utf-8"),
-            );
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
             Bytes::from(literal.to_owned())
         }
     };
@@ -193,22 +163,14 @@ pub(crate) fn status_response(
 }
 
 /// A 429 with everything that belongs to it.
-pub(crate) fn rate_limit_response(
-    limited: Limited,
-    remaining: u64,
-    format: RetryAfterFormat,
-    now: Moment,
-) -> SimResponse {
+pub(crate) fn rate_limit_response(limited: Limited, remaining: u64, format: RetryAfterFormat, now: Moment) -> SimResponse {
     let wait = std::time::Duration::from_secs(limited.retry_after_s);
     let retry_after = match format {
         RetryAfterFormat::Seconds => limited.retry_after_s.to_string(),
         RetryAfterFormat::Date => {
             // A date has whole seconds: the next one, so that nobody comes too early.
             let until = now.plus(wait).plus(std::time::Duration::from_millis(999));
-            until
-                .to_utc()
-                .format("%a, %d %b %Y %H:%M:%S GMT")
-                .to_string()
+            until.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
         }
     };
     let reset = now.plus(wait).unix_millis();
@@ -245,16 +207,8 @@ mod tests {
     fn fields_are_edited_by_path_also_in_arrays() {
         let body = json!({"data": [{"hash": "a", "name": "x"}, {"hash": "b", "name": "y"}]});
         let fields = vec!["data.hash".to_owned(), "absent.field".to_owned()];
-        let dropped = spoiled(
-            &Action::DropFields {
-                fields: fields.clone(),
-            },
-            &body,
-        );
-        assert_eq!(
-            dropped,
-            (Some(json!({"data": [{"name": "x"}, {"name": "y"}]})), true)
-        );
+        let dropped = spoiled(&Action::DropFields { fields: fields.clone() }, &body);
+        assert_eq!(dropped, (Some(json!({"data": [{"name": "x"}, {"name": "y"}]})), true));
         let nulled = spoiled(&Action::NullFields { fields }, &body);
         assert_eq!(
             nulled,
@@ -266,10 +220,7 @@ mod tests {
         let extra = Action::ExtraFields {
             fields: [("new".to_owned(), json!(1))].into(),
         };
-        assert_eq!(
-            spoiled(&extra, &json!({"a": 1})),
-            (Some(json!({"a": 1, "new": 1})), true)
-        );
+        assert_eq!(spoiled(&extra, &json!({"a": 1})), (Some(json!({"a": 1, "new": 1})), true));
     }
 
     #[test]

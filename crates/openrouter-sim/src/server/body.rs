@@ -38,10 +38,7 @@ enum Ending {
 
 impl ReplyBody {
     fn new(pieces: VecDeque<Bytes>, delivery: Option<Delivery>) -> Self {
-        let pieces: VecDeque<Bytes> = pieces
-            .into_iter()
-            .filter(|piece| !piece.is_empty())
-            .collect();
+        let pieces: VecDeque<Bytes> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
         let mut body = Self {
             pieces,
             exact: None,
@@ -79,13 +76,7 @@ impl ReplyBody {
     }
 
     /// `size` bytes at a time.
-    pub(super) fn trickle(
-        mut bytes: Bytes,
-        size: usize,
-        first_byte: Duration,
-        interval: Duration,
-        delivery: Delivery,
-    ) -> Self {
+    pub(super) fn trickle(mut bytes: Bytes, size: usize, first_byte: Duration, interval: Duration, delivery: Delivery) -> Self {
         let mut pieces = VecDeque::new();
         while !bytes.is_empty() {
             pieces.push_back(bytes.split_to(size.clamp(1, bytes.len())));
@@ -108,10 +99,7 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = Cut;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if self.pieces.is_empty() {
             return match self.ending {
                 Ending::Complete => Poll::Ready(None),
@@ -135,9 +123,7 @@ impl Body for ReplyBody {
                 self.handed_over();
             }
         } else if !self.interval.is_zero() {
-            self.pause = Some(Box::pin(tokio::time::sleep_until(
-                Instant::now() + self.interval,
-            )));
+            self.pause = Some(Box::pin(tokio::time::sleep_until(Instant::now() + self.interval)));
         }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }

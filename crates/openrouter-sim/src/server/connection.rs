@@ -59,13 +59,7 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .serve_connection(TokioIo::new(stream), service);
-    let told = async {
-        ended
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|end| *end)
-    };
+    let told = async { ended.wait_for(Option::is_some).await.ok().and_then(|end| *end) };
     let end = tokio::select! {
         // Errors are the client's hang-ups and our own cuts.
         _ = &mut connection => return,
@@ -86,55 +80,34 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn answer(
-    shared: Arc<Shared>,
-    end: Arc<watch::Sender<Option<End>>>,
-    request: Request<Incoming>,
-) -> Result<Reply, hyper::Error> {
+async fn answer(shared: Arc<Shared>, end: Arc<watch::Sender<Option<End>>>, request: Request<Incoming>) -> Result<Reply, hyper::Error> {
     let path = request.uri().path();
-    if path == BASE
-        || path
-            .strip_prefix(BASE)
-            .is_some_and(|rest| rest.starts_with('/'))
-    {
+    if path == BASE || path.strip_prefix(BASE).is_some_and(|rest| rest.starts_with('/')) {
         let reply = match receive(request).await? {
             Received::Request(request) => shared.core.handle(request),
-            Received::TooSlow(request) => shared.core.refuse(
-                &request,
-                StatusCode::REQUEST_TIMEOUT,
-                "Request body not received in time",
-            ),
+            Received::TooSlow(request) => shared
+                .core
+                .refuse(&request, StatusCode::REQUEST_TIMEOUT, "Request body not received in time"),
         };
         return Ok(play(reply, &end).await.map(Either::Left));
     }
     if path == "/healthz" {
-        return Ok(plain(
-            StatusCode::OK,
-            Bytes::from_static(b"{\"status\":\"ok\"}"),
-        ));
+        return Ok(plain(StatusCode::OK, Bytes::from_static(b"{\"status\":\"ok\"}")));
     }
     if path == "/_sim" || path.starts_with("/_sim/") {
-        let response = shared
-            .control
-            .clone()
-            .oneshot(request.map(ControlBody::new))
-            .await;
+        let response = shared.control.clone().oneshot(request.map(ControlBody::new)).await;
         let response = response.unwrap_or_else(|never: Infallible| match never {});
         return Ok(response.map(Either::Right));
     }
-    Ok(plain(
-        StatusCode::NOT_FOUND,
-        error_body(StatusCode::NOT_FOUND, "Not Found", None),
-    ))
+    Ok(plain(StatusCode::NOT_FOUND, error_body(StatusCode::NOT_FOUND, "Not Found", None)))
 }
 
 fn plain(status: StatusCode, body: Bytes) -> Reply {
     let mut response = Response::new(Either::Left(ReplyBody::whole(body, None)));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -184,17 +157,9 @@ async fn receive(request: Request<Incoming>) -> Result<Received, hyper::Error> {
 /// Plays a reply. Returns only if there is an answer to send.
 async fn play(reply: SimReply, end: &watch::Sender<Option<End>>) -> Response<ReplyBody> {
     match resumed(reply).await {
-        SimReply::Response {
-            delay,
-            response,
-            delivery,
-        } => {
+        SimReply::Response { delay, response, delivery } => {
             pause(delay).await;
-            let SimResponse {
-                status,
-                headers,
-                body,
-            } = response;
+            let SimResponse { status, headers, body } = response;
             let body = match body {
                 SimBody::Full(bytes) => ReplyBody::whole(bytes, Some(delivery)),
                 SimBody::Chunks(chunks) => ReplyBody::chunks(chunks, delivery),
@@ -227,20 +192,10 @@ async fn play(reply: SimReply, end: &watch::Sender<Option<End>>) -> Response<Rep
             body.truncate(bytes);
             respond(response.status, headers, ReplyBody::cut(body, delivery))
         }
-        SimReply::Reset { delay, delivery } => {
-            end_connection(delay, End::Reset, end, delivery).await
-        }
-        SimReply::Close { delay, delivery } => {
-            end_connection(delay, End::Close, end, delivery).await
-        }
-        SimReply::Hang {
-            max: Some(max),
-            delivery,
-        } => end_connection(max, End::Close, end, delivery).await,
-        SimReply::Hang {
-            max: None,
-            delivery,
-        } => {
+        SimReply::Reset { delay, delivery } => end_connection(delay, End::Reset, end, delivery).await,
+        SimReply::Close { delay, delivery } => end_connection(delay, End::Close, end, delivery).await,
+        SimReply::Hang { max: Some(max), delivery } => end_connection(max, End::Close, end, delivery).await,
+        SimReply::Hang { max: None, delivery } => {
             let never = std::future::pending().await;
             drop(delivery);
             never
@@ -269,12 +224,7 @@ async fn resumed(mut reply: SimReply) -> SimReply {
 }
 
 /// Ends the connection around this future, and with it the request: this never returns.
-async fn end_connection(
-    delay: Duration,
-    how: End,
-    end: &watch::Sender<Option<End>>,
-    delivery: Delivery,
-) -> Response<ReplyBody> {
+async fn end_connection(delay: Duration, how: End, end: &watch::Sender<Option<End>>, delivery: Delivery) -> Response<ReplyBody> {
     pause(delay).await;
     end.send_replace(Some(how));
     let never = std::future::pending().await;

@@ -39,31 +39,16 @@ type Outcome = Result<Response, Failure>;
 pub(super) fn router(control: Control) -> Router {
     let control = Arc::new(control);
     Router::new()
-        .route(
-            "/_sim/faults",
-            get(list_faults).post(add_faults).delete(clear_faults),
-        )
+        .route("/_sim/faults", get(list_faults).post(add_faults).delete(clear_faults))
         .route("/_sim/faults/{id}", get(show_fault).delete(remove_fault))
-        .route(
-            "/_sim/outage",
-            get(show_gate).post(begin_outage).delete(end_outage),
-        )
-        .route(
-            "/_sim/rate-limit",
-            get(show_gate).post(set_rate_limit).delete(lift_rate_limit),
-        )
+        .route("/_sim/outage", get(show_gate).post(begin_outage).delete(end_outage))
+        .route("/_sim/rate-limit", get(show_gate).post(set_rate_limit).delete(lift_rate_limit))
         .route("/_sim/presets", get(list_presets).post(apply_preset))
-        .route(
-            "/_sim/propagation",
-            get(show_propagation).post(set_propagation),
-        )
+        .route("/_sim/propagation", get(show_propagation).post(set_propagation))
         .route("/_sim/compat", get(show_compat).post(set_compat))
         .route("/_sim/clock", get(show_clock).post(change_clock))
         .route("/_sim/keys", post(create_key))
-        .route(
-            "/_sim/keys/{hash}",
-            get(show_key).post(change_key).delete(delete_key),
-        )
+        .route("/_sim/keys/{hash}", get(show_key).post(change_key).delete(delete_key))
         .route(
             "/_sim/provisioning-keys",
             post(add_provisioning_key).delete(revoke_provisioning_key),
@@ -75,16 +60,8 @@ pub(super) fn router(control: Control) -> Router {
         .route("/_sim/events", get(events))
         .route("/_sim/orphans", post(orphans))
         .fallback(async || Failure(StatusCode::NOT_FOUND, "Not Found".to_owned()))
-        .method_not_allowed_fallback(async || {
-            Failure(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "Method Not Allowed".to_owned(),
-            )
-        })
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&control),
-            check_token,
-        ))
+        .method_not_allowed_fallback(async || Failure(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".to_owned()))
+        .layer(middleware::from_fn_with_state(Arc::clone(&control), check_token))
         .layer(DefaultBodyLimit::max(MAX_CONTROL_BODY))
         .with_state(control)
 }
@@ -118,9 +95,7 @@ fn bad_request(message: impl Into<String>) -> Failure {
 }
 
 /// A body read by this crate's own rules: the framework's plain-text rejections must not leak through.
-fn read<T: DeserializeOwned>(
-    body: &Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(body: &Result<Bytes, axum::extract::rejection::BytesRejection>) -> Result<T, Failure> {
     let body = body
         .as_ref()
         .map_err(|rejection| Failure(rejection.status(), "Body not readable".to_owned()))?;
@@ -130,56 +105,35 @@ fn read<T: DeserializeOwned>(
 type Body = Result<Bytes, axum::extract::rejection::BytesRejection>;
 
 fn show(value: &impl Serialize) -> Outcome {
-    let body = serde_json::to_vec(value)
-        .map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    Ok((
-        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-        body,
-    )
-        .into_response())
+    let body = serde_json::to_vec(value).map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }
 
 fn done() -> Outcome {
     show(&json!({ "ok": true }))
 }
 
-async fn check_token(
-    State(control): Shared,
-    headers: HeaderMap,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn check_token(State(control): Shared, headers: HeaderMap, request: Request, next: Next) -> Response {
     if let Some(expected) = control.admin_token() {
-        let given = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = given.and_then(|value| value.split_once(' '));
         let given = given
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map_or("", |(_, token)| token);
-        let same = aws_lc_rs::constant_time::verify_slices_are_equal(
-            given.as_bytes(),
-            expected.as_bytes(),
-        );
+        let same = aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes());
         if same.is_err() {
-            return Failure(
-                StatusCode::UNAUTHORIZED,
-                "The admin token is missing or wrong".to_owned(),
-            )
-            .into_response();
+            return Failure(StatusCode::UNAUTHORIZED, "The admin token is missing or wrong".to_owned()).into_response();
         }
     }
     next.run(request).await
 }
 
 fn rule_id(text: &str) -> Result<u64, Failure> {
-    text.parse()
-        .map_err(|_not_a_number| Failure::from(ControlError::NotFound("rule")))
+    text.parse().map_err(|_not_a_number| Failure::from(ControlError::NotFound("rule")))
 }
 
 fn hash(text: &str) -> Result<KeyHash, Failure> {
-    text.parse()
-        .map_err(|_malformed| Failure::from(ControlError::NotFound("key")))
+    text.parse().map_err(|_malformed| Failure::from(ControlError::NotFound("key")))
 }
 
 async fn list_faults(State(control): Shared) -> Outcome {
@@ -190,21 +144,15 @@ async fn list_faults(State(control): Shared) -> Outcome {
 async fn add_faults(State(control): Shared, body: Body) -> Outcome {
     let given: Value = read(&body)?;
     if let Value::Array(rules) = given {
-        let rules: Result<Vec<FaultRule>, _> =
-            rules.into_iter().map(serde_json::from_value).collect();
+        let rules: Result<Vec<FaultRule>, _> = rules.into_iter().map(serde_json::from_value).collect();
         let rules = rules.map_err(|error| bad_request(error.to_string()))?;
         for rule in &rules {
-            rule.validate()
-                .map_err(|error| bad_request(error.to_string()))?;
+            rule.validate().map_err(|error| bad_request(error.to_string()))?;
         }
-        let ids: Result<Vec<u64>, _> = rules
-            .into_iter()
-            .map(|rule| control.add_fault(rule))
-            .collect();
+        let ids: Result<Vec<u64>, _> = rules.into_iter().map(|rule| control.add_fault(rule)).collect();
         return show(&json!({ "ids": ids? }));
     }
-    let rule: FaultRule =
-        serde_json::from_value(given).map_err(|error| bad_request(error.to_string()))?;
+    let rule: FaultRule = serde_json::from_value(given).map_err(|error| bad_request(error.to_string()))?;
     show(&json!({ "id": control.add_fault(rule)? }))
 }
 
@@ -287,9 +235,7 @@ async fn set_compat(State(control): Shared, body: Body) -> Outcome {
             Value::Null => "none".to_owned(),
             other => other.to_string(),
         };
-        compat
-            .set(&name, &value)
-            .map_err(|error| bad_request(error.to_string()))?;
+        compat.set(&name, &value).map_err(|error| bad_request(error.to_string()))?;
     }
     control.set_compat(compat);
     show(&control.compat())
@@ -374,8 +320,7 @@ async fn revoke_provisioning_key(State(control): Shared, body: Body) -> Outcome 
 
     let which: Which = read_silently(&body)?;
     let hash = which.hash.or(which.key.map(|key| key.hash()));
-    control
-        .revoke_provisioning_key(hash.ok_or_else(|| bad_request("key or hash: one is needed"))?)?;
+    control.revoke_provisioning_key(hash.ok_or_else(|| bad_request("key or hash: one is needed"))?)?;
     done()
 }
 

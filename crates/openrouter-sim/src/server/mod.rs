@@ -52,10 +52,7 @@ impl Simulator {
         if let Some(path) = &state_file {
             load(&core, path)?;
         }
-        let failed = |source| SimError::Listen {
-            address: listen,
-            source,
-        };
+        let failed = |source| SimError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let stop = CancellationToken::new();
@@ -66,8 +63,7 @@ impl Simulator {
             stop: stop.clone(),
         });
         let accepting = tokio::spawn(accept(listener, shared, connections.clone()));
-        let writing = state_file
-            .map(|path| tokio::spawn(keep_written(Arc::clone(&core), path, stop.clone())));
+        let writing = state_file.map(|path| tokio::spawn(keep_written(Arc::clone(&core), path, stop.clone())));
         Ok(Self {
             core,
             address,
@@ -108,10 +104,7 @@ impl Simulator {
         drop(self.stop);
         log_panic(self.accepting.await);
         self.connections.close();
-        if tokio::time::timeout(STOP_WITHIN, self.connections.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(STOP_WITHIN, self.connections.wait()).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
         if let Some(writing) = self.writing {

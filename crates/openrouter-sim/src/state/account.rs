@@ -77,12 +77,7 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub(crate) fn new(
-        id: Uuid,
-        slug: String,
-        default_guardrail_id: Uuid,
-        created_at: Moment,
-    ) -> Self {
+    pub(crate) fn new(id: Uuid, slug: String, default_guardrail_id: Uuid, created_at: Moment) -> Self {
         Self {
             id,
             slug,
@@ -195,12 +190,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(
-        name: String,
-        credits: Usd,
-        user_id: String,
-        organization_id: Option<String>,
-    ) -> Self {
+    pub(crate) fn new(name: String, credits: Usd, user_id: String, organization_id: Option<String>) -> Self {
         Self {
             name,
             credits,
@@ -274,15 +264,11 @@ impl Account {
     }
 
     pub(crate) fn workspace_by_id(&self, id: Uuid) -> Option<usize> {
-        self.workspaces
-            .iter()
-            .position(|workspace| workspace.id == id)
+        self.workspaces.iter().position(|workspace| workspace.id == id)
     }
 
     pub(crate) fn guardrail_by_id(&self, id: Uuid) -> Option<usize> {
-        self.guardrails
-            .iter()
-            .position(|guardrail| guardrail.id == id)
+        self.guardrails.iter().position(|guardrail| guardrail.id == id)
     }
 
     /// Records a cost of the account; the counters show it after `delay`.
@@ -322,11 +308,7 @@ impl Account {
     /// Adds to the activity of a day and forgets days that are no longer shown.
     pub(crate) fn record_activity(&mut self, key: DayUseKey, used: DayUse) {
         let oldest = key.0 - ACTIVITY_DAYS - 1;
-        while self
-            .activity
-            .first_key_value()
-            .is_some_and(|((day, ..), _)| *day < oldest)
-        {
+        while self.activity.first_key_value().is_some_and(|((day, ..), _)| *day < oldest) {
             self.activity.pop_first();
         }
         let entry = self.activity.entry(key).or_default();

@@ -48,9 +48,7 @@ impl AuthView {
         match (arrived, latest) {
             (Some(Standing::Accepted), _) => Ok(()),
             (_, Some(Standing::Accepted)) => Err(AuthFailure::NotYetVisible),
-            (Some(Standing::Deleted), _) | (None, Some(Standing::Deleted)) => {
-                Err(AuthFailure::Deleted)
-            }
+            (Some(Standing::Deleted), _) | (None, Some(Standing::Deleted)) => Err(AuthFailure::Deleted),
             (Some(Standing::Disabled), _) | (None, _) => Err(AuthFailure::Disabled),
         }
     }
@@ -158,10 +156,7 @@ impl Key {
 
     /// Whether GET `/keys/{hash}` finds it.
     pub(crate) fn found(&self, now: Moment) -> bool {
-        self.found_from <= now
-            && self
-                .deletion
-                .is_none_or(|deletion| now < deletion.found_until)
+        self.found_from <= now && self.deletion.is_none_or(|deletion| now < deletion.found_until)
     }
 
     /// Whether authentication accepts it, and if not, the true reason.
@@ -171,9 +166,7 @@ impl Key {
             return Err(AuthFailure::Expired);
         }
         if let Some(days) = compat.max_lifetime_days {
-            let longest = self
-                .created_at
-                .plus(Duration::from_secs(u64::from(days) * 86_400));
+            let longest = self.created_at.plus(Duration::from_secs(u64::from(days) * 86_400));
             if self.expires_at.is_none_or(|expiry| expiry > longest) {
                 return Err(AuthFailure::Policy);
             }
@@ -237,19 +230,9 @@ pub(crate) fn floor(remaining: Usd, compat: &Compat) -> Usd {
     }
 }
 
-fn window(
-    credits: &Usage,
-    byok: &Usage,
-    interval: Option<Interval>,
-    with_byok: bool,
-    now: Moment,
-) -> Usd {
+fn window(credits: &Usage, byok: &Usage, interval: Option<Interval>, with_byok: bool, now: Moment) -> Usd {
     let spent = credits.within(interval, now);
-    if with_byok {
-        spent + byok.within(interval, now)
-    } else {
-        spent
-    }
+    if with_byok { spent + byok.within(interval, now) } else { spent }
 }
 
 #[cfg(test)]

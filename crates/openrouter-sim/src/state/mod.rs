@@ -16,9 +16,7 @@ use account::{Account, Assignment, Byok, ManagementKey, Origin, Workspace};
 use key::{AuthView, Deletion, Handover, Key, LateUses, Standing};
 use usage::{Interval, Usage};
 
-use crate::config::{
-    AccountConfig, Compat, DEFAULT_WORKSPACE, DelayKind, Propagation, SimConfig, is_credential,
-};
+use crate::config::{AccountConfig, Compat, DEFAULT_WORKSPACE, DelayKind, Propagation, SimConfig, is_credential};
 use crate::events::EventLog;
 use crate::faults::Rules;
 use crate::faults::gate::Gate;
@@ -109,13 +107,7 @@ impl World {
             changes: 0,
             live: 0,
             peak_live: 0,
-            rules: Rules::new(
-                config
-                    .faults
-                    .iter()
-                    .filter(|rule| rule.validate().is_ok())
-                    .cloned(),
-            ),
+            rules: Rules::new(config.faults.iter().filter(|rule| rule.validate().is_ok()).cloned()),
             gate: Gate::default(),
             stats: Stats::default(),
             events: EventLog::new(config.event_capacity),
@@ -134,17 +126,9 @@ impl World {
     /// Adds an account of the configuration; returns its first management key.
     fn open_account(&mut self, config: &AccountConfig) -> KeyText {
         let now = self.clock.now();
-        let user_id = config
-            .user_id
-            .clone()
-            .unwrap_or_else(|| format!("user_{}", self.random.id()));
+        let user_id = config.user_id.clone().unwrap_or_else(|| format!("user_{}", self.random.id()));
         let index = self.accounts.len();
-        let mut account = Account::new(
-            config.name.clone(),
-            config.credits,
-            user_id,
-            config.organization_id.clone(),
-        );
+        let mut account = Account::new(config.name.clone(), config.credits, user_id, config.organization_id.clone());
         let others = config
             .workspaces
             .iter()
@@ -153,17 +137,11 @@ impl World {
         for slug in std::iter::once(DEFAULT_WORKSPACE).chain(others) {
             let id = self.random.uuid();
             let guardrail = self.random.uuid();
-            account
-                .workspaces
-                .push(Workspace::new(id, slug.to_owned(), guardrail, now));
+            account.workspaces.push(Workspace::new(id, slug.to_owned(), guardrail, now));
         }
         for byok in &config.byok {
             let slug = byok.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
-            let workspace = account
-                .workspaces
-                .iter()
-                .position(|workspace| workspace.slug == slug)
-                .unwrap_or(0);
+            let workspace = account.workspaces.iter().position(|workspace| workspace.slug == slug).unwrap_or(0);
             account.byok.push(Byok {
                 id: self.random.uuid(),
                 provider: byok.provider.clone(),
@@ -186,19 +164,11 @@ impl World {
         for text in &texts {
             self.add_management_key(index, text, Origin::Configured);
         }
-        texts
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| KeyText::new(String::new()))
+        texts.into_iter().next().unwrap_or_else(|| KeyText::new(String::new()))
     }
 
     /// Accepts a management key. `false` if its text is already in use.
-    pub(crate) fn add_management_key(
-        &mut self,
-        account: usize,
-        text: &KeyText,
-        origin: Origin,
-    ) -> bool {
+    pub(crate) fn add_management_key(&mut self, account: usize, text: &KeyText, origin: Origin) -> bool {
         let hash = text.hash();
         let Some(target) = self.accounts.get_mut(account) else {
             return false;
@@ -236,13 +206,8 @@ impl World {
         self.changes = 0;
         self.live = 0;
         self.peak_live = 0;
-        self.rules.reset(
-            self.config
-                .faults
-                .iter()
-                .filter(|rule| rule.validate().is_ok())
-                .cloned(),
-        );
+        self.rules
+            .reset(self.config.faults.iter().filter(|rule| rule.validate().is_ok()).cloned());
         self.gate = Gate::default();
         self.stats.reset();
         self.events.clear();
@@ -308,9 +273,7 @@ impl World {
     }
 
     pub(crate) fn account_named(&self, name: &str) -> Option<usize> {
-        self.accounts
-            .iter()
-            .position(|account| account.name == name)
+        self.accounts.iter().position(|account| account.name == name)
     }
 
     pub(crate) fn peak_live(&self) -> u64 {
@@ -332,24 +295,14 @@ impl World {
     }
 
     /// Draws text and delays of a new key without making it.
-    pub(crate) fn draft(
-        &mut self,
-        account: usize,
-        new: NewKey,
-        now: Moment,
-        spread: Spread,
-    ) -> Draft {
+    pub(crate) fn draft(&mut self, account: usize, new: NewKey, now: Moment, spread: Spread) -> Draft {
         let mut text = self.random.key();
         // Only a loaded state or a hand-given management key could collide.
         while self.holders.contains_key(&text.hash()) {
             text = self.random.key();
         }
         let mut auth = AuthView::default();
-        auth.change(
-            now,
-            self.spread(spread, DelayKind::Visible, &new.name),
-            Standing::Accepted,
-        );
+        auth.change(now, self.spread(spread, DelayKind::Visible, &new.name), Standing::Accepted);
         let list_delay = self.spread(spread, DelayKind::List, &new.name);
         let found_from = now.arrival(self.spread(spread, DelayKind::Get, &new.name));
         let account = self.accounts.get(account);
@@ -366,9 +319,7 @@ impl World {
             created_at: now,
             updated_at: None,
             expires_at: new.expires_at,
-            creator_user_id: new
-                .creator_user_id
-                .or_else(|| account.map(|account| account.user_id.clone())),
+            creator_user_id: new.creator_user_id.or_else(|| account.map(|account| account.user_id.clone())),
             auth,
             found_from,
             deletion: None,
@@ -386,20 +337,11 @@ impl World {
             late_uses: LateUses::default(),
             completions: CompletionCounts::default(),
         };
-        Draft {
-            text,
-            key,
-            list_delay,
-        }
+        Draft { text, key, list_delay }
     }
 
     /// Makes a drafted key.
-    pub(crate) fn commit(
-        &mut self,
-        account: usize,
-        draft: Draft,
-        handover: Handover,
-    ) -> Option<KeyRef> {
+    pub(crate) fn commit(&mut self, account: usize, draft: Draft, handover: Handover) -> Option<KeyRef> {
         let target = self.accounts.get_mut(account)?;
         let at = KeyRef {
             account,
@@ -420,13 +362,7 @@ impl World {
     }
 
     /// Changes whether a key is disabled, in both views.
-    pub(crate) fn set_disabled(
-        &mut self,
-        key: &mut Key,
-        disabled: bool,
-        now: Moment,
-        spread: Spread,
-    ) {
+    pub(crate) fn set_disabled(&mut self, key: &mut Key, disabled: bool, now: Moment, spread: Spread) {
         if key.disabled == disabled {
             return;
         }
@@ -450,8 +386,7 @@ impl World {
         };
         if place.name != key.name {
             self.changes += 1;
-            key.former_names
-                .push((self.changes, std::mem::take(&mut place.name)));
+            key.former_names.push((self.changes, std::mem::take(&mut place.name)));
         }
         let former = place.workspace;
         *place = key;
@@ -460,11 +395,7 @@ impl World {
 
     /// Deletes a live key; `false` if it was already gone.
     pub(crate) fn delete(&mut self, at: KeyRef, now: Moment, spread: Spread) -> bool {
-        let Some(name) = self
-            .key(at)
-            .filter(|key| key.live())
-            .map(|key| key.name.clone())
-        else {
+        let Some(name) = self.key(at).filter(|key| key.live()).map(|key| key.name.clone()) else {
             return false;
         };
         let revoke_delay = self.spread(spread, DelayKind::Revoke, &name);
@@ -485,22 +416,12 @@ impl World {
             found_until: now.arrival(get_delay),
         });
         let hash = key.hash;
-        if let Some(guardrail) = key
-            .guardrail
-            .take()
-            .and_then(|index| account.guardrails.get_mut(index))
-        {
-            guardrail
-                .assignments
-                .retain(|assignment| assignment.slot != at.slot);
+        if let Some(guardrail) = key.guardrail.take().and_then(|index| account.guardrails.get_mut(index)) {
+            guardrail.assignments.retain(|assignment| assignment.slot != at.slot);
         }
         for byok in &mut account.byok {
             // An allowlist never becomes empty: that would read as "nobody", which the service does not know.
-            if let Some(hashes) = byok
-                .allowed_api_key_hashes
-                .as_mut()
-                .filter(|hashes| hashes.len() > 1)
-            {
+            if let Some(hashes) = byok.allowed_api_key_hashes.as_mut().filter(|hashes| hashes.len() > 1) {
                 hashes.retain(|allowed| *allowed != hash);
             }
         }
@@ -523,9 +444,7 @@ impl World {
         }
         let former = std::mem::replace(&mut key.guardrail, guardrail);
         if let Some(former) = former.and_then(|index| account.guardrails.get_mut(index)) {
-            former
-                .assignments
-                .retain(|assignment| assignment.slot != at.slot);
+            former.assignments.retain(|assignment| assignment.slot != at.slot);
         }
         if let Some(target) = guardrail.and_then(|index| account.guardrails.get_mut(index)) {
             target.assignments.push(Assignment {

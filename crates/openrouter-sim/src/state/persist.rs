@@ -132,13 +132,9 @@ impl StateFile {
             path: path.to_owned(),
             reason,
         };
-        let state: Self =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let state: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         if state.format != FORMAT {
-            return Err(damaged(format!(
-                "format {}, expected {FORMAT}",
-                state.format
-            )));
+            return Err(damaged(format!("format {}, expected {FORMAT}", state.format)));
         }
         for account in &state.accounts {
             account
@@ -176,11 +172,7 @@ impl AccountState {
                     slug: workspace.slug.clone(),
                     created_at: workspace.created_at,
                     default_guardrail_id: workspace.default_guardrail_id,
-                    listing: workspace
-                        .listing
-                        .iter()
-                        .map(|((_, slot), listed)| (*slot, *listed))
-                        .collect(),
+                    listing: workspace.listing.iter().map(|((_, slot), listed)| (*slot, *listed)).collect(),
                 })
                 .collect(),
             keys: account.keys.clone(),
@@ -210,18 +202,10 @@ impl AccountState {
         let keys = self.keys.len();
         let workspaces = self.workspaces.len();
         let key_fits = |(place, key): (usize, &Key)| {
-            key.slot == place
-                && key.workspace < workspaces
-                && key
-                    .guardrail
-                    .is_none_or(|guardrail| guardrail < self.guardrails.len())
+            key.slot == place && key.workspace < workspaces && key.guardrail.is_none_or(|guardrail| guardrail < self.guardrails.len())
         };
         let guardrail_fits = |guardrail: &Guardrail| {
-            guardrail.workspace < workspaces
-                && guardrail
-                    .assignments
-                    .iter()
-                    .all(|assignment| assignment.slot < keys)
+            guardrail.workspace < workspaces && guardrail.assignments.iter().all(|assignment| assignment.slot < keys)
         };
         if workspaces == 0 {
             return Err("no workspace");
@@ -268,8 +252,7 @@ impl World {
         self.changes = state.changes;
         self.peak_live = state.peak_live;
         self.events.restore(state.last_event);
-        self.stats
-            .restore_requests(state.stats.requests.into_iter().collect());
+        self.stats.restore_requests(state.stats.requests.into_iter().collect());
         self.stats.max_in_flight = state.stats.max_in_flight;
         self.stats.effects_without_reply = state.stats.effects_without_reply;
         self.stats.auth_failures = state
@@ -281,10 +264,7 @@ impl World {
         self.stats.completions = state.stats.completions;
         for account in state.accounts {
             let Some(place) = self.account_named(&account.name) else {
-                return Err(format!(
-                    "it holds account {}, which is not configured",
-                    account.name
-                ));
+                return Err(format!("it holds account {}, which is not configured", account.name));
             };
             self.restore_account(place, account);
         }
@@ -292,25 +272,15 @@ impl World {
         self.holders.clear();
         for (account, owner) in self.accounts.iter().enumerate() {
             for (index, key) in owner.management.iter().enumerate() {
-                self.holders
-                    .insert(key.hash, Holder::Management { account, index });
+                self.holders.insert(key.hash, Holder::Management { account, index });
             }
             for key in &owner.keys {
                 if self
                     .holders
-                    .insert(
-                        key.hash,
-                        Holder::Inference(KeyRef {
-                            account,
-                            slot: key.slot,
-                        }),
-                    )
+                    .insert(key.hash, Holder::Inference(KeyRef { account, slot: key.slot }))
                     .is_some()
                 {
-                    return Err(format!(
-                        "a key of account {} has the hash of another key",
-                        owner.name
-                    ));
+                    return Err(format!("a key of account {} has the hash of another key", owner.name));
                 }
             }
         }
@@ -318,11 +288,7 @@ impl World {
     }
 
     fn restore_account(&mut self, place: usize, state: AccountState) {
-        let keeps_user_id = self
-            .config
-            .accounts
-            .get(place)
-            .is_some_and(|config| config.user_id.is_none());
+        let keeps_user_id = self.config.accounts.get(place).is_some_and(|config| config.user_id.is_none());
         let Some(account) = self.accounts.get_mut(place) else {
             return;
         };
@@ -330,8 +296,7 @@ impl World {
             account.user_id = state.user_id;
         }
         account.restore_spent(state.spent);
-        account.live =
-            u64::try_from(state.keys.iter().filter(|key| key.live()).count()).unwrap_or(u64::MAX);
+        account.live = u64::try_from(state.keys.iter().filter(|key| key.live()).count()).unwrap_or(u64::MAX);
         account.peak_live = state.peak_live;
         account.free_requests = state.free_requests;
 
@@ -340,22 +305,15 @@ impl World {
             let known = state.management.iter().find(|known| known.hash == key.hash);
             account.management.push(known.unwrap_or(key).clone());
         }
-        let others = state.management.into_iter().filter(|key| {
-            key.origin == Origin::Added
-                && configured
-                    .iter()
-                    .all(|configured| configured.hash != key.hash)
-        });
+        let others = state
+            .management
+            .into_iter()
+            .filter(|key| key.origin == Origin::Added && configured.iter().all(|configured| configured.hash != key.hash));
         account.management.extend(others);
 
         let mut workspaces: Vec<Workspace> = Vec::with_capacity(state.workspaces.len());
         for kept in state.workspaces {
-            let mut workspace = Workspace::new(
-                kept.id,
-                kept.slug,
-                kept.default_guardrail_id,
-                kept.created_at,
-            );
+            let mut workspace = Workspace::new(kept.id, kept.slug, kept.default_guardrail_id, kept.created_at);
             for (slot, listed) in kept.listing {
                 let Some(key) = state.keys.get(slot) else {
                     continue;
@@ -370,18 +328,10 @@ impl World {
         let former = std::mem::take(&mut account.workspaces);
         let slug_of = |place: usize| former.get(place).map(|workspace| workspace.slug.clone());
         for added in &former {
-            if workspaces
-                .iter()
-                .all(|workspace| workspace.slug != added.slug)
-            {
+            if workspaces.iter().all(|workspace| workspace.slug != added.slug) {
                 // The ids drawn at the start may have been used before by this seed.
                 let (id, guardrail) = (self.random.uuid(), self.random.uuid());
-                workspaces.push(Workspace::new(
-                    id,
-                    added.slug.clone(),
-                    guardrail,
-                    added.created_at,
-                ));
+                workspaces.push(Workspace::new(id, added.slug.clone(), guardrail, added.created_at));
             }
         }
         let configured = std::mem::replace(&mut account.byok, state.byok);
@@ -394,9 +344,7 @@ impl World {
                 continue;
             }
             let slug = slug_of(byok.workspace);
-            let workspace = workspaces
-                .iter()
-                .position(|workspace| Some(&workspace.slug) == slug.as_ref());
+            let workspace = workspaces.iter().position(|workspace| Some(&workspace.slug) == slug.as_ref());
             account.byok.push(Byok {
                 id: self.random.uuid(),
                 workspace: workspace.unwrap_or(0),

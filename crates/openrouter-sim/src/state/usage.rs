@@ -107,11 +107,7 @@ impl Usage {
             Some(interval @ Interval::Weekly) => (&self.week, interval.number(now)),
             Some(interval @ Interval::Monthly) => (&self.month, interval.number(now)),
         };
-        if window.number == number {
-            window.amount
-        } else {
-            Usd::ZERO
-        }
+        if window.number == number { window.amount } else { Usd::ZERO }
     }
 }
 
@@ -139,10 +135,7 @@ mod tests {
         }
         assert_eq!(usage.within(None, monday), Usd::dollars(3));
         usage.add(monday, Usd::dollars(1));
-        assert_eq!(
-            usage.within(Some(Interval::Weekly), monday),
-            Usd::dollars(1)
-        );
+        assert_eq!(usage.within(Some(Interval::Weekly), monday), Usd::dollars(1));
         assert_eq!(usage.total, Usd::dollars(4));
     }
 

@@ -126,15 +126,9 @@ impl CompletionCounts {
     }
 
     pub(crate) fn any(&self) -> bool {
-        [
-            self.ok,
-            self.refused_auth,
-            self.refused_limit,
-            self.refused_credits,
-            self.fault,
-        ]
-        .iter()
-        .any(|tally| tally.count > 0)
+        [self.ok, self.refused_auth, self.refused_limit, self.refused_credits, self.fault]
+            .iter()
+            .any(|tally| tally.count > 0)
     }
 }
 
@@ -184,17 +178,8 @@ impl Stats {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    pub(crate) fn count_request(
-        &mut self,
-        endpoint: &'static str,
-        method: &'static str,
-        status: Option<u16>,
-        credential: CredentialKind,
-    ) {
-        *self
-            .requests
-            .entry((endpoint, method, status, credential))
-            .or_default() += 1;
+    pub(crate) fn count_request(&mut self, endpoint: &'static str, method: &'static str, status: Option<u16>, credential: CredentialKind) {
+        *self.requests.entry((endpoint, method, status, credential)).or_default() += 1;
     }
 
     pub(crate) fn count_lost_effect(&mut self, endpoint: &str) {

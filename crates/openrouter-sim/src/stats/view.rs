@@ -217,8 +217,7 @@ impl StatsView {
             }
         }
         for prefix in prefixes {
-            keys.by_prefix
-                .insert(prefix.clone(), count_prefix(&world.accounts, prefix, now));
+            keys.by_prefix.insert(prefix.clone(), count_prefix(&world.accounts, prefix, now));
         }
         let counts: Vec<RequestCount> = world
             .stats
@@ -309,10 +308,7 @@ fn count_prefix(accounts: &[Account], prefix: &str, now: Moment) -> KeyCounts {
     for key in keys() {
         let mut start = key.created_order;
         let end = key.deletion.map(|deletion| deletion.order);
-        let names = key
-            .former_names
-            .iter()
-            .map(|(until, name)| (Some(*until), name));
+        let names = key.former_names.iter().map(|(until, name)| (Some(*until), name));
         for (until, name) in names.chain([(end, &key.name)]) {
             if name.starts_with(prefix) {
                 changes.push((start, 1));
@@ -380,16 +376,8 @@ impl KeyCompletions {
 impl AuthFailureStats {
     fn of(counts: &BTreeMap<(AuthGroup, AuthFailure), u64>) -> Self {
         let of_groups = |groups: &[AuthGroup]| {
-            let count = |reason| {
-                groups
-                    .iter()
-                    .filter_map(|group| counts.get(&(*group, reason)))
-                    .sum()
-            };
-            AuthFailure::ALL
-                .into_iter()
-                .map(|reason| (reason, count(reason)))
-                .collect()
+            let count = |reason| groups.iter().filter_map(|group| counts.get(&(*group, reason))).sum();
+            AuthFailure::ALL.into_iter().map(|reason| (reason, count(reason))).collect()
         };
         Self {
             total: of_groups(&AuthGroup::ALL),
