@@ -28,6 +28,7 @@ pub struct SignedIn {
     pub(crate) user: UserRecord,
     pub(crate) session: SessionId,
     pub(crate) org: Option<OrgId>,
+    #[expect(dead_code, reason = "read by the selection of an organization, which has no route yet")]
     pub(crate) auth_method: String,
     pub(crate) origin: Origin,
 }

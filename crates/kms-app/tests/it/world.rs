@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::Utc;
 use kms_app::actor::Actor;
 use kms_app::connections::NewConnection;
 use kms_app::instance::FirstAdmin;
@@ -238,9 +237,7 @@ pub(crate) struct World {
 
 /// A simulator with a clock that stands at `now`.
 pub(crate) fn simulator(seed: u64, now: Timestamp) -> Arc<SimCore> {
-    let clock = ClockMode::Manual {
-        start: chrono::DateTime::<Utc>::from(now.utc()),
-    };
+    let clock = ClockMode::Manual { start: now.utc() };
     SimCore::new(SimConfig {
         seed: Some(seed),
         clock,

@@ -171,11 +171,11 @@ async fn keep_written(core: Arc<SimCore>, path: PathBuf, stop: CancellationToken
             () = core.inner().changed.notified() => false,
             () = stop.cancelled() => true,
         };
-        if !stopped {
-            drop(tokio::time::timeout(WRITE_AFTER, stop.cancelled()).await);
-        } else {
+        if stopped {
             // Requests under way still change the state.
             drop(tokio::time::timeout(STOP_WITHIN, idle(&core)).await);
+        } else {
+            drop(tokio::time::timeout(WRITE_AFTER, stop.cancelled()).await);
         }
         let (writer, target) = (Arc::clone(&core), path.clone());
         let written = tokio::task::spawn_blocking(move || {
@@ -185,7 +185,7 @@ async fn keep_written(core: Arc<SimCore>, path: PathBuf, stop: CancellationToken
         match written.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(%error, path = %path.display(), "cannot write the state file")
+                tracing::error!(%error, path = %path.display(), "cannot write the state file");
             }
             Err(error) => tracing::error!(%error, "writing the state file failed"),
         }
