@@ -232,7 +232,7 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     seed: u64,
     nodes: u64,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// A simulator with a clock that stands at `now`.
@@ -304,8 +304,13 @@ impl World {
             settings,
             seed,
             nodes: 0,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Where the database's files are.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.as_ref().unwrap().path()
     }
 
     /// A fresh account at the provider, for the next history.

@@ -1,3 +1,5 @@
 //! One folder an area, one module a verb.
 
 mod instance;
+mod openrouter;
+mod secrets;
