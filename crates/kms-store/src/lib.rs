@@ -7,6 +7,7 @@ pub mod folders;
 pub mod identities;
 pub mod identity_tokens;
 pub mod instance;
+pub mod lockouts;
 mod migration;
 pub mod organizations;
 pub mod projects;

@@ -44,7 +44,9 @@ fn routes() -> OpenApiRouter<ServerState> {
         OpenApiRouter::new()
             .merge(instance::routes())
             .merge(projects::routes())
-            .merge(sessions::routes()),
+            .merge(organizations::routes())
+            .merge(sessions::routes())
+            .merge(users::routes()),
     )
 }
 
