@@ -97,7 +97,6 @@ impl App {
     }
 
     /// Checks a password, off the async threads. Without a hash (unknown user) it takes the same time and is wrong.
-    #[expect(dead_code, reason = "read by the login with a password, which has no route yet")]
     pub(crate) async fn check_password(&self, password: SecretString, hash: Option<PasswordHash>) -> Result<PasswordCheck, Error> {
         self.0
             .passwords

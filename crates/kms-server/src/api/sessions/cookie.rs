@@ -28,7 +28,6 @@ impl CookiePlace {
     }
 
     /// The headers that remove the cookie.
-    #[expect(dead_code, reason = "used by the logout, which has no route yet")]
     pub(crate) fn clear(self) -> HeaderMap {
         self.header("", 0)
     }
@@ -62,7 +61,6 @@ impl FromRequestParts<ServerState> for Place {
 
 /// Extracts the token in the cookie.
 #[derive(Debug)]
-#[expect(dead_code, reason = "read by the renewal of a session, which has no route yet")]
 pub(crate) struct RefreshCookie(pub(crate) Option<SecretString>);
 
 impl FromRequestParts<ServerState> for RefreshCookie {

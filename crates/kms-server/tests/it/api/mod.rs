@@ -2,4 +2,7 @@
 
 mod instance;
 mod openrouter;
+mod organizations;
 mod secrets;
+mod sessions;
+mod users;

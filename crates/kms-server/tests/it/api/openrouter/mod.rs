@@ -162,7 +162,7 @@ fn a_key_is_issued_rotated_read_and_revoked() {
 
         admin
             .patch(
-                &format!("/api/v3/secrets/raw/OPEN_ROUTER_API_KEY"),
+                "/api/v3/secrets/raw/OPEN_ROUTER_API_KEY",
                 json!({ "workspaceId": project, "environment": "prod", "secretPath": "/llm", "secretValue": "mine" }),
             )
             .await
