@@ -339,7 +339,7 @@ fn histories_keep_the_invariants() {
     let count = if soak {
         u64::MAX
     } else {
-        number("KMS_TEST_HISTORIES").unwrap_or(10_000)
+        number("KMS_TEST_HISTORIES").unwrap_or(1_000)
     };
     let until = soak.then(|| Instant::now() + Duration::from_secs(3600));
     let workers = u64::try_from(std::thread::available_parallelism().map_or(2, usize::from)).unwrap();
