@@ -52,6 +52,8 @@ struct Run {
     needs: BTreeSet<Source>,
     forbidden: BTreeSet<String>,
     too_long: bool,
+    /// References that lead back to where they came from: cut once, they stay as they are.
+    cut: BTreeSet<String>,
     /// Bytes produced so far, over all levels.
     produced: usize,
 }
@@ -145,6 +147,9 @@ impl Run {
     ) -> Option<String> {
         let place = resolve(reference, here);
         if trail.contains(&place) {
+            self.cut.insert(text.to_owned());
+        }
+        if self.cut.contains(text) {
             return None;
         }
         let Some(folder) = loaded.get(&place.0) else {
