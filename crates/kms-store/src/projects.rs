@@ -256,6 +256,21 @@ impl Session {
         rows.into_iter().map(ProjectRecord::try_from).collect()
     }
 
+    /// The projects of all organizations that say themselves how many days their audit entries are kept. For housekeeping.
+    pub async fn list_audit_retentions(&self) -> Result<Vec<(ProjectId, u32)>, StoreError> {
+        let rows = projects::Entity::find()
+            .filter(projects::Column::AuditRetentionDays.is_not_null())
+            .all(self)
+            .await?;
+        rows.into_iter()
+            .map(ProjectRecord::try_from)
+            .filter_map(|project| match project {
+                Ok(project) => project.audit_retention_days.map(|days| Ok((project.id, days))),
+                Err(error) => Some(Err(error)),
+            })
+            .collect()
+    }
+
     pub(crate) async fn with_roles(&self, rows: Vec<project_members::Model>) -> Result<Vec<ProjectMemberRecord>, StoreError> {
         let ids: Vec<uuid::Uuid> = rows.iter().map(|row| row.id).collect();
         let roles = project_member_roles::Entity::find()
