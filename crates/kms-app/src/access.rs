@@ -44,6 +44,15 @@ impl OrgScope {
             Err(Error::PermissionDenied { missing: permission })
         }
     }
+
+    /// Demands the permission for at least something.
+    pub fn require_somewhere(&self, permission: Permission) -> Result<(), Error> {
+        if self.rules.allows_somewhere(permission) {
+            Ok(())
+        } else {
+            Err(Error::PermissionDenied { missing: permission })
+        }
+    }
 }
 
 /// What an actor may do in a project.

@@ -3,12 +3,15 @@
 //! An entry about a change stands in the transaction of the change ([`App::entry`], then `tx.insert_audit`). Entries about reads are
 //! durable before the answer too, but many share one commit ([`App::record_read`]).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use kms_core::audit::{AuditActor, AuditEntry, Origin};
 use kms_core::ids::{AuditEntryId, OrgId, ProjectId};
 use kms_core::permission::{Resource, org, project};
+use kms_core::time::Timestamp;
 use kms_store::audit::{AuditFilter, AuditRecord};
+use kms_store::projects::ProjectRecord;
 use kms_store::{Store, StoreError};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -71,8 +74,8 @@ impl App {
         self.0.audit.append(entry).await
     }
 
-    /// Entries of the organization, or of one project of it.
-    pub async fn list_audit_logs(&self, actor: &Actor, filter: &AuditFilter) -> Result<Vec<AuditRecord>, Error> {
+    /// Entries of the organization, or of one project of it, newest first.
+    pub async fn list_audit_logs(&self, actor: &Actor, filter: &AuditFilter) -> Result<Vec<AuditLog>, Error> {
         let session = self.store().read();
         match filter.project {
             Some(id) => {
@@ -82,8 +85,64 @@ impl App {
             }
             None => org_scope(&session, actor).await?.require(org::AUDIT_LOGS_READ, &Resource::ANY)?,
         }
-        Ok(session.list_audit(actor.org, filter).await?)
+        let projects: HashMap<ProjectId, ProjectRecord> = session
+            .list_projects(actor.org)
+            .await?
+            .into_iter()
+            .map(|project| (project.id, project))
+            .collect();
+        let records = session.list_audit(actor.org, filter).await?;
+        Ok(records
+            .into_iter()
+            .map(|record| {
+                let project = record.project.and_then(|id| projects.get(&id));
+                let days = project
+                    .and_then(|project| project.audit_retention_days)
+                    .or(self.settings().audit_retention_days);
+                AuditLog {
+                    project_name: project.map(|project| project.name.clone()),
+                    expires_at: days.map(|days| record.at + span(days)),
+                    record,
+                }
+            })
+            .collect())
     }
+
+    /// Removes audit entries whose time is over, some thousand at a time. Answers how many; call again until it is none.
+    pub async fn remove_expired_audit_logs(&self) -> Result<u64, Error> {
+        const AT_ONCE: u64 = 2000;
+        let now = self.now();
+        let retentions = self.store().read().list_audit_retentions().await?;
+        let tx = self.store().write().await?;
+        let mut removed = 0;
+        for (project, days) in retentions {
+            if removed < AT_ONCE {
+                removed += tx.remove_audit(Some(project), now - span(days), AT_ONCE - removed).await?;
+            }
+        }
+        if let Some(days) = self.settings().audit_retention_days
+            && removed < AT_ONCE
+        {
+            removed += tx.remove_audit(None, now - span(days), AT_ONCE - removed).await?;
+        }
+        tx.commit().await?;
+        Ok(removed)
+    }
+}
+
+fn span(days: u32) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 3600)
+}
+
+/// An entry as it is listed.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    /// The entry.
+    pub record: AuditRecord,
+    /// Name of its project, if it has one that still exists.
+    pub project_name: Option<String>,
+    /// When it may be removed; never if none.
+    pub expires_at: Option<Timestamp>,
 }
 
 type Answer = oneshot::Sender<Result<(), Shared>>;

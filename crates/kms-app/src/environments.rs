@@ -11,6 +11,7 @@ use crate::access::project_scope;
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::error::on_constraint;
+use crate::projects::gone;
 use crate::{App, Error};
 
 /// Changes of an environment; what is absent stays.
@@ -22,6 +23,15 @@ pub struct EnvironmentChanges {
     pub slug: Option<EnvironmentSlug>,
     /// Its place in lists, from 1.
     pub position: Option<u32>,
+}
+
+/// How an environment of a project is named in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvironmentSelector {
+    /// By its id.
+    Id(EnvironmentId),
+    /// By its slug.
+    Slug(String),
 }
 
 fn taken(slug: &str) -> Error {
@@ -42,6 +52,8 @@ impl App {
         let tx = self.store().write().await?;
         let scope = project_scope(&tx, actor, project_id, now).await?;
         scope.require(project::ENVIRONMENTS_CREATE, &Resource::ANY)?;
+        // Positions follow from all environments of the project.
+        tx.lock_project(actor.org, project_id).await?.ok_or_else(|| gone(project_id))?;
         let mut others = tx.list_environments(project_id).await?;
         let last = u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1);
         let environment = EnvironmentRecord {
@@ -85,6 +97,7 @@ impl App {
         let tx = self.store().write().await?;
         let scope = project_scope(&tx, actor, project_id, now).await?;
         scope.require(project::ENVIRONMENTS_EDIT, &Resource::ANY)?;
+        tx.lock_project(actor.org, project_id).await?.ok_or_else(|| gone(project_id))?;
         let all = tx.list_environments(project_id).await?;
         let mut environment = all.iter().find(|other| other.id == id).cloned().ok_or_else(|| unknown(id))?;
         if let Some(position) = changes.position {
@@ -106,16 +119,26 @@ impl App {
         Ok(environment)
     }
 
-    /// One environment of a project, by id or slug.
-    pub async fn get_environment(&self, actor: &Actor, project_id: ProjectId, id_or_slug: &str) -> Result<EnvironmentRecord, Error> {
+    /// One environment of a project.
+    pub async fn get_environment(
+        &self,
+        actor: &Actor,
+        project_id: ProjectId,
+        selector: &EnvironmentSelector,
+    ) -> Result<EnvironmentRecord, Error> {
         let session = self.store().read();
         let scope = project_scope(&session, actor, project_id, self.now()).await?;
         scope.require(project::ENVIRONMENTS_READ, &Resource::ANY)?;
-        let all = session.list_environments(project_id).await?;
-        let wanted = id_or_slug.parse::<EnvironmentId>().ok();
-        all.into_iter()
-            .find(|environment| Some(environment.id) == wanted || environment.slug == id_or_slug)
-            .ok_or_else(|| Error::not_found(format!("no environment \"{id_or_slug}\" in this project")))
+        let found = session.list_environments(project_id).await?.into_iter().find(|found| match selector {
+            EnvironmentSelector::Id(id) => found.id == *id,
+            EnvironmentSelector::Slug(slug) => found.slug == *slug,
+        });
+        let environment = found.ok_or_else(|| match selector {
+            EnvironmentSelector::Id(id) => unknown(*id),
+            EnvironmentSelector::Slug(slug) => Error::not_found(format!("no environment \"{slug}\" in this project")),
+        })?;
+        self.record_environment_read(actor, &environment).await?;
+        Ok(environment)
     }
 
     /// An environment by its id alone, in a project that the actor can see.
@@ -129,7 +152,14 @@ impl App {
                 other => other,
             })?;
         scope.require(project::ENVIRONMENTS_READ, &Resource::ANY)?;
+        self.record_environment_read(actor, &environment).await?;
         Ok(environment)
+    }
+
+    async fn record_environment_read(&self, actor: &Actor, environment: &EnvironmentRecord) -> Result<(), Error> {
+        let metadata = json!({ "environmentId": environment.id, "environment": environment.slug });
+        self.record_read(actor, Event::in_project("get-environment", environment.project, metadata))
+            .await
     }
 
     /// Moves an environment to a position and keeps the positions dense. Answers the position it got.

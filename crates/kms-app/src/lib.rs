@@ -11,6 +11,7 @@ pub mod folders;
 pub mod identity_tokens;
 pub mod instance;
 pub mod keys;
+pub mod memberships;
 pub mod organizations;
 pub mod projects;
 pub mod rotations;
@@ -241,6 +242,7 @@ pub fn fingerprint(bytes: &[u8]) -> String {
 pub mod records {
     pub use kms_store::audit::{AuditFilter, AuditRecord};
     pub use kms_store::folders::FolderRecord;
+    pub use kms_store::memberships::ProjectIdentityRecord;
     pub use kms_store::organizations::Principal;
     pub use kms_store::projects::{EnvironmentRecord, ProjectMemberRecord, ProjectRecord, RoleAssignment, Temporary};
     pub use kms_store::secrets::VersionAuthor;

@@ -1,17 +1,17 @@
-//! Projects and their members.
+//! Projects.
 
-use kms_core::ids::{EnvironmentId, IdentityId, MembershipId, ProjectId, RoleAssignmentId};
+use kms_core::ids::{EnvironmentId, MembershipId, ProjectId};
 use kms_core::names::Slug;
 use kms_core::permission::{ProjectRole, Resource, org, project};
 use kms_core::seal::KeyScope;
-use kms_store::organizations::Principal;
-use kms_store::projects::{EnvironmentRecord, ProjectMemberRecord, ProjectRecord, RoleAssignment, Temporary};
+use kms_store::projects::{EnvironmentRecord, ProjectMemberRecord, ProjectRecord};
 use serde_json::json;
 
-use crate::access::{ProjectScope, org_scope, project_scope, scope_of};
+use crate::access::{ProjectScope, org_scope, scope_of};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::error::on_constraint;
+use crate::memberships::RoleGrant;
 use crate::{App, Error};
 
 /// A project with its environments.
@@ -54,7 +54,7 @@ pub struct NewProject {
 pub struct ProjectChanges {
     /// Its name.
     pub name: Option<String>,
-    /// What it is for.
+    /// What it is for; an empty text clears it.
     pub description: Option<String>,
     /// Its slug.
     pub slug: Option<Slug>,
@@ -66,17 +66,8 @@ pub struct ProjectChanges {
     pub version_limit: Option<u32>,
     /// Whether secrets may be shared by link.
     pub secret_sharing: Option<bool>,
-    /// How many days audit entries are kept.
+    /// How many days audit entries are kept; 0 = as long as the instance keeps them.
     pub audit_retention_days: Option<u32>,
-}
-
-/// A role to give to a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleGrant {
-    /// Which role.
-    pub role: ProjectRole,
-    /// Set if it ends by itself.
-    pub temporary: Option<Temporary>,
 }
 
 impl App {
@@ -200,19 +191,24 @@ impl App {
         let tx = self.store().write().await?;
         let scope = self.select_project(&tx, actor, selector).await?;
         scope.require(project::PROJECT_EDIT, &Resource::ANY)?;
-        let mut record = scope.project().clone();
+        let id = scope.project().id;
+        let mut record = tx.lock_project(actor.org, id).await?.ok_or_else(|| gone(id))?;
         let noted = json!({
             "name": changes.name, "slug": changes.slug.as_ref().map(Slug::as_str), "description": changes.description,
             "hasDeleteProtection": changes.delete_protection, "auditLogsRetentionDays": changes.audit_retention_days,
         });
         record.name = changes.name.unwrap_or(record.name);
         record.slug = changes.slug.map_or(record.slug, |slug| slug.as_str().to_owned());
-        record.description = changes.description.or(record.description);
+        if let Some(description) = changes.description {
+            record.description = Some(description).filter(|text| !text.is_empty());
+        }
         record.auto_capitalization = changes.auto_capitalization.unwrap_or(record.auto_capitalization);
         record.delete_protection = changes.delete_protection.unwrap_or(record.delete_protection);
         record.version_limit = changes.version_limit.unwrap_or(record.version_limit);
         record.secret_sharing = changes.secret_sharing.unwrap_or(record.secret_sharing);
-        record.audit_retention_days = changes.audit_retention_days.or(record.audit_retention_days);
+        if let Some(days) = changes.audit_retention_days {
+            record.audit_retention_days = Some(days).filter(|days| *days > 0);
+        }
         record.updated_at = self.now();
         on_constraint(tx.update_project(&record).await, "uq_projects_slug", || {
             Error::bad_request(format!("a project with the slug \"{}\" exists already", record.slug))
@@ -223,127 +219,8 @@ impl App {
         tx.commit().await?;
         Ok(Project { record, environments })
     }
-
-    /// Gives an identity access to a project.
-    pub async fn add_identity_to_project(
-        &self,
-        actor: &Actor,
-        project_id: ProjectId,
-        identity: IdentityId,
-        roles: Vec<RoleGrant>,
-    ) -> Result<ProjectMemberRecord, Error> {
-        let now = self.now();
-        let tx = self.store().write().await?;
-        let scope = project_scope(&tx, actor, project_id, now).await?;
-        let id_text = identity.to_string();
-        scope.require(
-            project::IDENTITY_CREATE,
-            &Resource {
-                identity_id: Some(&id_text),
-                ..Resource::ANY
-            },
-        )?;
-        for grant in &roles {
-            scope.require_covers(grant.role)?;
-        }
-        if tx.find_org_member(actor.org, Principal::Identity(identity)).await?.is_none() {
-            return Err(Error::not_found(format!("no identity with the id {identity}")));
-        }
-        let member = ProjectMemberRecord {
-            id: MembershipId::random(self.entropy()),
-            project: project_id,
-            principal: Principal::Identity(identity),
-            roles: self.assignments(roles),
-            created_at: now,
-            updated_at: now,
-        };
-        on_constraint(tx.insert_project_member(&member).await, "uq_project_members_identity", || {
-            Error::bad_request("the identity is a member of this project already")
-        })?;
-        let event = Event::in_project("create-identity-project-membership", project_id, json!({ "identityId": identity }));
-        tx.insert_audit(&[self.entry(actor, event)]).await?;
-        tx.commit().await?;
-        Ok(member)
-    }
-
-    /// Replaces the roles of an identity in a project.
-    pub async fn update_identity_in_project(
-        &self,
-        actor: &Actor,
-        project_id: ProjectId,
-        identity: IdentityId,
-        roles: Vec<RoleGrant>,
-    ) -> Result<ProjectMemberRecord, Error> {
-        let now = self.now();
-        let tx = self.store().write().await?;
-        let scope = project_scope(&tx, actor, project_id, now).await?;
-        let id_text = identity.to_string();
-        scope.require(
-            project::IDENTITY_EDIT,
-            &Resource {
-                identity_id: Some(&id_text),
-                ..Resource::ANY
-            },
-        )?;
-        for grant in &roles {
-            scope.require_covers(grant.role)?;
-        }
-        let mut member = find_member(&tx, project_id, identity).await?;
-        for role in &member.roles {
-            scope.require_covers(role.role)?;
-        }
-        member.roles = self.assignments(roles);
-        member.updated_at = now;
-        tx.update_project_member_roles(&member).await?;
-        let event = Event::in_project("update-identity-project-membership", project_id, json!({ "identityId": identity }));
-        tx.insert_audit(&[self.entry(actor, event)]).await?;
-        tx.commit().await?;
-        Ok(member)
-    }
-
-    /// Takes an identity's access to a project.
-    pub async fn remove_identity_from_project(
-        &self,
-        actor: &Actor,
-        project_id: ProjectId,
-        identity: IdentityId,
-    ) -> Result<ProjectMemberRecord, Error> {
-        let tx = self.store().write().await?;
-        let scope = project_scope(&tx, actor, project_id, self.now()).await?;
-        let id_text = identity.to_string();
-        scope.require(
-            project::IDENTITY_DELETE,
-            &Resource {
-                identity_id: Some(&id_text),
-                ..Resource::ANY
-            },
-        )?;
-        let member = find_member(&tx, project_id, identity).await?;
-        for role in &member.roles {
-            scope.require_covers(role.role)?;
-        }
-        tx.remove_project_member(project_id, member.id).await?;
-        let event = Event::in_project("delete-identity-project-membership", project_id, json!({ "identityId": identity }));
-        tx.insert_audit(&[self.entry(actor, event)]).await?;
-        tx.commit().await?;
-        Ok(member)
-    }
-
-    pub(crate) fn assignments(&self, grants: Vec<RoleGrant>) -> Vec<RoleAssignment> {
-        grants
-            .into_iter()
-            .map(|grant| RoleAssignment {
-                id: RoleAssignmentId::random(self.entropy()),
-                role: grant.role,
-                temporary: grant.temporary,
-            })
-            .collect()
-    }
 }
 
-async fn find_member(session: &kms_store::Session, project: ProjectId, identity: IdentityId) -> Result<ProjectMemberRecord, Error> {
-    session
-        .find_project_member(project, Principal::Identity(identity))
-        .await?
-        .ok_or_else(|| Error::not_found(format!("the identity {identity} is not a member of this project")))
+pub(crate) fn gone(id: ProjectId) -> Error {
+    Error::not_found(format!("no project with the id {id}"))
 }

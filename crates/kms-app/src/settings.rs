@@ -24,6 +24,8 @@ pub struct Settings {
     pub session_ttl: Duration,
     /// The address people use, for links; without trailing slash.
     pub public_url: Option<String>,
+    /// How many days audit entries are kept where a project does not say otherwise; for ever if none.
+    pub audit_retention_days: Option<u32>,
 }
 
 /// Limits of requests to one connection's provider, over all nodes (`rotation.md` §4).
@@ -49,6 +51,7 @@ impl Default for Settings {
             user_token_ttl: Duration::from_secs(24 * 3600),
             session_ttl: Duration::from_secs(30 * 24 * 3600),
             public_url: None,
+            audit_retention_days: None,
         }
     }
 }

@@ -54,6 +54,26 @@ impl Timestamp {
     }
 }
 
+/// Reads a span as people write it: a whole number and a unit (`45s`, `30m`, `1h`, `7d`, `2w`, `1y`; also in words, `2 hours`).
+/// A year has 365 days and a quarter. `None` if it is no span, is zero, or is longer than 100 years.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    const DAY: u64 = 24 * 3600;
+    let text = text.trim().to_ascii_lowercase();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let unit_seconds = match unit.trim() {
+        "s" | "sec" | "secs" | "second" | "seconds" => 1,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3600,
+        "d" | "day" | "days" => DAY,
+        "w" | "week" | "weeks" => 7 * DAY,
+        "y" | "yr" | "yrs" | "year" | "years" => DAY * 1461 / 4,
+        _ => return None,
+    };
+    let seconds = number.parse::<u64>().ok()?.checked_mul(unit_seconds)?;
+    (1..=100 * 366 * DAY).contains(&seconds).then(|| Duration::from_secs(seconds))
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;
     /// Saturates at the end of representable time.
@@ -172,6 +192,16 @@ mod tests {
         assert_eq!(time.to_string(), "2026-01-12T08:15:30.120Z");
         assert_eq!(format!("{time:?}"), "2026-01-12T08:15:30.120456Z");
         assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-01-12T08:15:30.120Z\"");
+    }
+
+    #[test]
+    fn spans_are_read_as_people_write_them() {
+        for (text, seconds) in [("45s", 45), ("30m", 1800), ("1h", 3600), (" 2 Hours ", 7200), ("7d", 604_800), ("2w", 1_209_600), ("1y", 31_557_600)] {
+            assert_eq!(parse_span(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "1", "h", "0h", "-1h", "1.5h", "1 fortnight", "1000y", "99999999999999999999s", "18446744073709551615w", "1h 2m", "1ü"] {
+            assert_eq!(parse_span(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use kms_core::audit::AuditEntry;
 use kms_core::ids::{AuditEntryId, OrgId, ProjectId};
 use kms_core::time::Timestamp;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::entity::audit_log;
+use crate::entity::{audit_log, projects};
 use crate::{Session, StoreError, Tx};
 
 /// An entry as it is listed.
@@ -35,8 +36,6 @@ pub struct AuditRecord {
     pub user_agent: Option<String>,
     /// Kind of client.
     pub user_agent_kind: String,
-    /// When it may be removed.
-    pub expires_at: Option<Timestamp>,
 }
 
 /// What is asked for. Every part that is given must hold.
@@ -58,6 +57,8 @@ pub struct AuditFilter {
     pub events: Vec<String>,
     /// By this kind of client.
     pub user_agent_kind: Option<String>,
+    /// With all of these details (name and value of a key of the top level; one of its values, if it is a list).
+    pub metadata: Vec<(String, String)>,
     /// Not before.
     pub from: Option<Timestamp>,
     /// Before.
@@ -82,9 +83,40 @@ impl From<audit_log::Model> for AuditRecord {
             address: row.address,
             user_agent: row.user_agent,
             user_agent_kind: row.user_agent_kind,
-            expires_at: row.expires_at.map(Timestamp::new),
         }
     }
+}
+
+/// Stands around each detail of [`searchable`]; no detail contains it.
+const EDGE: char = '\u{1f}';
+
+/// A detail as it stands in [`searchable`].
+fn detail(name: &str, value: &str) -> String {
+    // PostgreSQL stores no NUL, and the edges must be unmistakable.
+    let clean = |text: &str| text.replace(char::is_control, " ");
+    format!("{EDGE}{}={}{EDGE}", clean(name), clean(value))
+}
+
+/// The details of an entry as text, so that they can be searched without looking into JSON, which each engine does in its own way.
+fn searchable(metadata: &Value) -> String {
+    fn plain(value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+    let mut text = String::new();
+    for (name, value) in metadata.as_object().into_iter().flatten() {
+        let values = match value {
+            Value::Array(list) => list.iter().filter_map(plain).collect(),
+            other => plain(other).into_iter().collect::<Vec<_>>(),
+        };
+        for value in values {
+            text.push_str(&detail(name, &value));
+        }
+    }
+    text
 }
 
 fn row(entry: &AuditEntry) -> audit_log::ActiveModel {
@@ -105,7 +137,7 @@ fn row(entry: &AuditEntry) -> audit_log::ActiveModel {
         environment: Set(text("environment")),
         secret_path: Set(text("secretPath")),
         secret_key: Set(text("secretKey")),
-        expires_at: Set(None),
+        searchable: Set(searchable(&entry.metadata)),
     }
 }
 
@@ -134,6 +166,15 @@ impl Session {
         if !filter.events.is_empty() {
             query = query.filter(Column::Event.is_in(filter.events.iter().map(String::as_str)));
         }
+        for (name, value) in &filter.metadata {
+            // Neither engine's `LIKE` compares like the other's; a text that loses something when the detail is cut out has it.
+            let without = Func::cust("REPLACE").args([
+                Expr::col(Column::Searchable),
+                Expr::val(detail(name, value)),
+                Expr::val(""),
+            ]);
+            query = query.filter(Expr::from(without).ne(Expr::col(Column::Searchable)));
+        }
         if let Some(from) = filter.from {
             query = query.filter(Column::At.gte(from.utc()));
         }
@@ -161,5 +202,62 @@ impl Tx {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Removes at most `limit` entries that are older than `before`: of the project, or, without one, those whose project does not
+    /// say how long they are kept (is gone, or there is none). Answers how many were removed.
+    pub async fn remove_audit(&self, project: Option<ProjectId>, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        use audit_log::Column;
+        let mut old = Query::select();
+        old.column(Column::Id)
+            .from(audit_log::Entity)
+            .and_where(Column::At.lt(before.utc()))
+            .limit(limit);
+        match project {
+            Some(project) => {
+                old.and_where(Column::ProjectId.eq(project.0));
+            }
+            None => {
+                let apart = Query::select()
+                    .column(projects::Column::Id)
+                    .from(projects::Entity)
+                    .and_where(projects::Column::AuditRetentionDays.is_not_null())
+                    .take();
+                let elsewhere = Column::ProjectId.not_in_subquery(apart);
+                old.cond_where(Condition::any().add(Column::ProjectId.is_null()).add(elsewhere));
+            }
+        }
+        let result = audit_log::Entity::delete_many()
+            .filter(Column::Id.in_subquery(old))
+            .exec(&**self)
+            .await?;
+        Ok(result.rows_affected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn details_are_searched_whole() {
+        let text = searchable(&json!({
+            "name": "a=b\u{1f}c", "count": 2, "on": true, "nothing": null, "ids": ["x", "y"], "deep": { "name": "z" },
+        }));
+        for (name, value) in [
+            ("name", "a=b\u{1f}c"),
+            ("name", "a=b c"),
+            ("count", "2"),
+            ("on", "true"),
+            ("ids", "x"),
+            ("ids", "y"),
+        ] {
+            assert!(text.contains(&detail(name, value)), "{name}={value}");
+        }
+        for (name, value) in [("name", "a=b"), ("name", "c"), ("nothing", "null"), ("count", "22"), ("deep", "z"), ("ame", "a=b c")] {
+            assert!(!text.contains(&detail(name, value)), "{name}={value}");
+        }
     }
 }

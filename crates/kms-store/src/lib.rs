@@ -14,6 +14,7 @@ pub mod inventories;
 pub mod issued_keys;
 pub mod lease;
 pub mod lockouts;
+pub mod memberships;
 mod migration;
 pub mod organizations;
 pub mod projects;

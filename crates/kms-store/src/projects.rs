@@ -4,7 +4,7 @@ use kms_core::ids::{EnvironmentId, MembershipId, OrgId, ProjectId, RoleAssignmen
 use kms_core::permission::ProjectRole;
 use kms_core::time::Timestamp;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entity::{environments, project_member_roles, project_members, projects};
 use crate::organizations::{Principal, principal};
@@ -256,7 +256,22 @@ impl Session {
         rows.into_iter().map(ProjectRecord::try_from).collect()
     }
 
-    async fn with_roles(&self, rows: Vec<project_members::Model>) -> Result<Vec<ProjectMemberRecord>, StoreError> {
+    /// The projects of all organizations that say themselves how many days their audit entries are kept. For housekeeping.
+    pub async fn list_audit_retentions(&self) -> Result<Vec<(ProjectId, u32)>, StoreError> {
+        let rows = projects::Entity::find()
+            .filter(projects::Column::AuditRetentionDays.is_not_null())
+            .all(self)
+            .await?;
+        rows.into_iter()
+            .map(ProjectRecord::try_from)
+            .filter_map(|project| match project {
+                Ok(project) => project.audit_retention_days.map(|days| Ok((project.id, days))),
+                Err(error) => Some(Err(error)),
+            })
+            .collect()
+    }
+
+    pub(crate) async fn with_roles(&self, rows: Vec<project_members::Model>) -> Result<Vec<ProjectMemberRecord>, StoreError> {
         let ids: Vec<uuid::Uuid> = rows.iter().map(|row| row.id).collect();
         let roles = project_member_roles::Entity::find()
             .filter(project_member_roles::Column::MemberId.is_in(ids))
@@ -291,12 +306,6 @@ impl Session {
             .filter(of(who))
             .one(self)
             .await?;
-        Ok(self.with_roles(row.into_iter().collect()).await?.pop())
-    }
-
-    /// A membership by its id, in the project.
-    pub async fn find_project_member_by_id(&self, id: MembershipId) -> Result<Option<ProjectMemberRecord>, StoreError> {
-        let row = project_members::Entity::find_by_id(id.0).one(self).await?;
         Ok(self.with_roles(row.into_iter().collect()).await?.pop())
     }
 
@@ -348,6 +357,17 @@ impl Session {
 }
 
 impl Tx {
+    /// A project of the organization, locked until the end of the transaction: it, its environments and its members are then changed by
+    /// nobody else.
+    pub async fn lock_project(&self, org: OrgId, id: ProjectId) -> Result<Option<ProjectRecord>, StoreError> {
+        let row = projects::Entity::find_by_id(id.0)
+            .filter(projects::Column::OrgId.eq(org.0))
+            .lock_exclusive()
+            .one(&**self)
+            .await?;
+        row.map(ProjectRecord::try_from).transpose()
+    }
+
     /// Adds a project. Refused by `uq_projects_slug` if the slug is taken.
     pub async fn insert_project(&self, project: &ProjectRecord) -> Result<(), StoreError> {
         projects::Entity::insert(projects::ActiveModel::from(project))

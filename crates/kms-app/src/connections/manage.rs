@@ -1,5 +1,9 @@
 //! Creating, reading, changing and deleting connections.
 
+use std::fmt;
+
+use kms_providers::declaration::App as ConnectableApp;
+use serde::Deserialize;
 use kms_core::ids::{ConnectionId, ProjectId};
 use kms_core::names::ResourceName;
 use kms_core::permission::{Permission, Resource, org, project};
@@ -13,7 +17,26 @@ use super::{Connection, unknown};
 use crate::access::{org_scope, project_scope};
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::error::on_constraint;
 use crate::{App, Error, FieldIssue};
+
+/// Credentials as somebody gave them, not yet read. `Debug` shows nothing of them.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct GivenCredentials(Value);
+
+impl GivenCredentials {
+    /// Takes what was given.
+    pub fn new(given: Value) -> Self {
+        Self(given)
+    }
+}
+
+impl fmt::Debug for GivenCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GivenCredentials(redacted)")
+    }
+}
 
 /// What a new connection is given.
 #[derive(Debug, Clone)]
@@ -28,8 +51,8 @@ pub struct NewConnection {
     pub project: Option<String>,
     /// Slug of the way to authenticate.
     pub method: String,
-    /// The credentials as they were given.
-    pub credentials: Value,
+    /// The credentials.
+    pub credentials: GivenCredentials,
 }
 
 /// Changes of a connection; what is absent stays.
@@ -39,19 +62,8 @@ pub struct ConnectionChanges {
     pub name: Option<ResourceName>,
     /// What it is for; `Some(None)` clears it.
     pub description: Option<Option<String>>,
-    /// New credentials, whole, as they were given.
-    pub credentials: Option<Value>,
-}
-
-/// An app that is offered.
-#[derive(Debug, Clone)]
-pub struct AppOption {
-    /// Display name.
-    pub name: &'static str,
-    /// Slug.
-    pub app: &'static str,
-    /// Slugs of the ways to authenticate.
-    pub methods: Vec<&'static str>,
+    /// New credentials, whole.
+    pub credentials: Option<GivenCredentials>,
 }
 
 /// What of a project uses a connection.
@@ -85,19 +97,21 @@ fn on_name<T>(result: Result<T, StoreError>, name: &str) -> Result<T, Error> {
 
 impl App {
     /// The apps that connections can be made to, by display name.
-    pub fn connection_options(&self) -> Vec<AppOption> {
-        self.registry()
-            .apps()
-            .into_iter()
-            .map(|connector| {
-                let app = connector.app();
-                AppOption {
-                    name: app.name,
-                    app: app.slug,
-                    methods: app.methods.iter().map(|method| method.slug).collect(),
-                }
-            })
-            .collect()
+    pub fn connectable_apps(&self) -> Vec<&'static ConnectableApp> {
+        self.registry().apps().into_iter().map(|connector| connector.app()).collect()
+    }
+
+    /// Every problem with credentials for a method of an app, with paths from the request's body: nothing is asked outside.
+    pub fn check_credentials(&self, app: &str, method: &str, credentials: &GivenCredentials) -> Vec<FieldIssue> {
+        let Some(connector) = self.registry().app(app) else {
+            return Vec::new();
+        };
+        if connector.app().method(method).is_none() {
+            let known: Vec<&str> = connector.app().methods.iter().map(|method| method.slug).collect();
+            let message = format!("{} has no such method; use one of {}", connector.app().name, known.join(", "));
+            return vec![FieldIssue::at("method", "invalid_enum_value", message)];
+        }
+        connector.read(method, &credentials.0).err().map(below_credentials).unwrap_or_default()
     }
 
     /// Demands a permission where a connection lives: in its project, or in the organization.
@@ -142,9 +156,11 @@ impl App {
             .registry()
             .app(&new.app)
             .ok_or_else(|| Error::not_found(format!("no app \"{}\"", new.app)))?;
-        let read = connector.read(&new.method, &new.credentials).map_err(|issues| Error::Invalid {
-            issues: below_credentials(issues),
-        })?;
+        let issues = self.check_credentials(&new.app, &new.method, &new.credentials);
+        if !issues.is_empty() {
+            return Err(Error::Invalid { issues });
+        }
+        let read = connector.read(&new.method, &new.credentials.0).map_err(|issues| Error::Invalid { issues })?;
         let session = self.store().read();
         let project = match &new.project {
             None => None,
@@ -200,37 +216,35 @@ impl App {
         project_id: Option<ProjectId>,
     ) -> Result<Vec<(Connection, Option<ProjectRecord>)>, Error> {
         let session = self.store().read();
-        let resource = |id: &str| Resource::ANY.through(id).connection_id.map(str::to_owned);
         let mut found = Vec::new();
         match project_id {
             Some(id) => {
                 let scope = project_scope(&session, actor, id, self.now()).await?;
                 scope.require_somewhere(project::APP_CONNECTIONS_READ)?;
                 for record in session.list_connections(actor.org, ConnectionScope::Project(id), app).await? {
-                    let id_text = resource(&record.id.to_string());
-                    if scope.allows(
-                        project::APP_CONNECTIONS_READ,
-                        &Resource {
-                            connection_id: id_text.as_deref(),
-                            ..Resource::ANY
-                        },
-                    ) {
+                    if scope.allows(project::APP_CONNECTIONS_READ, &Resource::ANY.through(&record.id.to_string())) {
                         found.push((Connection::from(record), Some(scope.project().clone())));
                     }
                 }
             }
+            // Whoever may read the organization's connections sees those of every project too: the contract wants it so.
             None => {
                 let scope = org_scope(&session, actor).await?;
-                scope.require(org::APP_CONNECTIONS_READ, &Resource::ANY)?;
+                scope.require_somewhere(org::APP_CONNECTIONS_READ)?;
                 let projects = session.list_projects(actor.org).await?;
                 for record in session.list_connections(actor.org, ConnectionScope::Everything, app).await? {
-                    let own = projects.iter().find(|project| Some(project.id) == record.project).cloned();
-                    found.push((Connection::from(record), own));
+                    if scope.allows(org::APP_CONNECTIONS_READ, &Resource::ANY.through(&record.id.to_string())) {
+                        let own = projects.iter().find(|project| Some(project.id) == record.project).cloned();
+                        found.push((Connection::from(record), own));
+                    }
                 }
             }
         }
         let ids: Vec<ConnectionId> = found.iter().map(|(connection, _)| connection.record.id).collect();
-        let metadata = json!({ "app": app, "count": ids.len(), "connectionIds": ids });
+        let metadata = match app {
+            Some(app) => json!({ "app": app, "count": ids.len(), "connectionIds": ids }),
+            None => json!({ "count": ids.len(), "connectionIds": ids }),
+        };
         self.record_read(
             actor,
             Event {
@@ -311,7 +325,7 @@ impl App {
         let session = self.store().read();
         let record = session.find_connection_by_name(actor.org, own, name.trim()).await?.ok_or_else(|| {
             let place = if own.is_some() { "project" } else { "organization" };
-            Error::not_found(format!("no app connection named \"{name}\" in this {place}"))
+            Error::not_found(format!("no app connection named \"{}\" in this {place}", name.trim()))
         })?;
         let needed = (org::APP_CONNECTIONS_READ, project::APP_CONNECTIONS_READ);
         self.require_on_connection(&session, actor, own, Some(record.id), needed).await?;
@@ -337,7 +351,7 @@ impl App {
                     .registry()
                     .app(app)
                     .ok_or_else(|| Error::internal("a connection's app is not offered"))?;
-                let read = connector.read(&before.method, given).map_err(|issues| {
+                let read = connector.read(&before.method, &given.0).map_err(|issues| {
                     let problems: Vec<String> = issues
                         .iter()
                         .map(|issue| format!("{}: {}", issue.path.join("."), issue.message))
@@ -356,10 +370,13 @@ impl App {
         let tx = self.store().write().await?;
         self.permitted_connection(&tx, actor, app, id, NEEDED).await?;
         let mut record = tx.lock_connection(actor.org, id).await?.ok_or_else(|| unknown(id))?;
-        let metadata = json!({
-            "connectionId": id, "name": changes.name.as_ref().map(ResourceName::as_str), "description": changes.description,
-            "credentialsUpdated": new.is_some(),
-        });
+        let mut metadata = json!({ "connectionId": id, "credentialsUpdated": new.is_some() });
+        if let Some(name) = &changes.name {
+            metadata["name"] = json!(name.as_str());
+        }
+        if let Some(description) = &changes.description {
+            metadata["description"] = json!(description);
+        }
         record.name = changes.name.map_or(record.name, |name| name.as_str().to_owned());
         record.description = changes.description.unwrap_or(record.description);
         record.updated_at = self.now();
@@ -396,7 +413,10 @@ impl App {
                 names.join(", ")
             )));
         }
-        tx.remove_connection(actor.org, id).await?;
+        // The lock keeps new users away; the constraint is the last word.
+        on_constraint(tx.remove_connection(actor.org, id).await, "fk_secret_rotations_connection_id", || {
+            Error::bad_request("the app connection is in use; delete the secret rotations that use it first")
+        })?;
         let event = Event {
             name: "delete-app-connection",
             project: record.project,
@@ -429,6 +449,7 @@ impl App {
                 }
             }
         }
+        projects.sort_by(|a, b| a.project.name.cmp(&b.project.name).then(a.project.id.cmp(&b.project.id)));
         let event = Event {
             name: "get-app-connection-usage",
             project: record.project,

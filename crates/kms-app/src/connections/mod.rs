@@ -11,7 +11,8 @@ use kms_providers::registry::Access;
 use kms_store::Session;
 use kms_store::connections::ConnectionRecord;
 
-pub use manage::{AppOption, ConnectionChanges, NewConnection, ProjectUses};
+pub use kms_providers::declaration::{App as ConnectableApp, Field, FieldKind, Method};
+pub use manage::{ConnectionChanges, GivenCredentials, NewConnection, ProjectUses};
 
 use crate::access::{ProjectScope, org_scope};
 use crate::actor::Actor;

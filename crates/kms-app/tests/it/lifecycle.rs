@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kms_app::Error;
+use kms_app::environments::EnvironmentSelector;
 use kms_app::rotations::RotationChanges;
 use kms_app::secrets::SecretChanges;
 use kms_core::names::SecretName;
@@ -259,7 +260,7 @@ async fn deleting_what_is_around_a_rotation_pays_its_debts() {
                     .unwrap();
             }
             "environment" => {
-                let environment = world.app.get_environment(&world.actor, project, "prod").await.unwrap();
+                let environment = world.app.get_environment(&world.actor, project, &EnvironmentSelector::Slug("prod".to_owned())).await.unwrap();
                 world.app.delete_environment(&world.actor, project, environment.id).await.unwrap();
             }
             _ => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kms_app::actor::Actor;
-use kms_app::connections::NewConnection;
+use kms_app::connections::{GivenCredentials, NewConnection};
 use kms_app::instance::FirstAdmin;
 use kms_app::projects::{NewProject, ProjectSelector};
 use kms_app::rotations::{NewRotation, Removal, Rotation, Sleeper};
@@ -362,7 +362,7 @@ impl World {
             description: None,
             project: Some(project.to_string()),
             method: "api-key".to_owned(),
-            credentials: json!({ "apiKey": key.expose() }),
+            credentials: GivenCredentials::new(json!({ "apiKey": key.expose() })),
         };
         Ok(self.app.create_connection(&self.actor, new).await?.record.id)
     }

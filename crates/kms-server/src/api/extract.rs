@@ -227,6 +227,11 @@ impl Issues {
         text.to_owned()
     }
 
+    /// Remembers issues found elsewhere.
+    pub fn append(&mut self, issues: Vec<FieldIssue>) {
+        self.0.extend(issues);
+    }
+
     /// Remembers issues found elsewhere, below `field`.
     pub fn extend(&mut self, field: &str, issues: Vec<FieldIssue>) {
         self.0.extend(issues.into_iter().map(|mut issue| {

@@ -1,6 +1,8 @@
 //! The API: one folder an area, one place that puts them together.
 
+mod audit;
 mod connections;
+mod docs;
 pub mod error;
 pub mod extract;
 mod folders;
@@ -24,31 +26,15 @@ use crate::middleware;
 use crate::state::ServerState;
 use error::Problem;
 
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Hanzo KMS", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
-    modifiers(&Security),
-)]
-struct Document;
-
-struct Security;
-
-impl utoipa::Modify for Security {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    }
-}
-
 /// Every route with its documentation. An area adds its line here.
-fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest(
+fn routes(app: &kms_app::App) -> OpenApiRouter<ServerState> {
+    OpenApiRouter::with_openapi(docs::Document::openapi()).nest(
         "/api",
         OpenApiRouter::new()
             .merge(instance::routes())
+            .merge(audit::routes())
             .merge(projects::routes())
-            .merge(connections::routes())
+            .merge(connections::routes(&app.connectable_apps()))
             .merge(rotations::routes())
             .merge(folders::routes())
             .merge(secrets::routes())
@@ -59,16 +45,16 @@ fn routes() -> OpenApiRouter<ServerState> {
 }
 
 /// The API's description, OpenAPI 3.1.
-pub fn document() -> utoipa::openapi::OpenApi {
-    routes().split_for_parts().1
+pub fn document(app: &kms_app::App) -> utoipa::openapi::OpenApi {
+    routes(app).split_for_parts().1
 }
 
 /// All routes, without what goes around them.
 pub(crate) fn router(state: ServerState) -> Router {
-    let (router, document) = routes().split_for_parts();
+    let (router, document) = routes(&state.app).split_for_parts();
     router
         .merge(crate::probes::routes(state.settings.metrics_here))
-        .merge(utoipa_swagger_ui::SwaggerUi::new("/api/docs").url("/api/docs/json", document))
+        .merge(docs::routes(&document))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn(middleware::remember_route))

@@ -22,7 +22,7 @@ pub(crate) mod audit_log {
         pub environment: Option<String>,
         pub secret_path: Option<String>,
         pub secret_key: Option<String>,
-        pub expires_at: Option<DateTimeUtc>,
+        pub searchable: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

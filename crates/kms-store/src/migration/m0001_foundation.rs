@@ -581,10 +581,12 @@ fn audit_tables() -> Vec<Sketch> {
                 string_null("environment"),
                 text_null("secret_path"),
                 string_null("secret_key"),
-                timestamp_with_time_zone_null("expires_at"),
+                text("searchable"),
             ])
             .index("org", &["org_id", "at"], None)
-            .index("project", &["project_id", "at"], given("project_id")),
+            .index("project", &["project_id", "at"], given("project_id"))
+            // For removing what is old.
+            .index("at", &["at"], None),
     ]
 }
 

@@ -5,38 +5,31 @@ use axum::extract::State;
 use kms_app::connections::{ConnectionChanges, NewConnection};
 use kms_core::names::ResourceName;
 
-use super::read::known_app;
+use super::per_app::ForApp;
 use super::wire::{ConnectionEnvelope, CreateConnectionRequest, UpdateConnectionRequest};
 use crate::api::error::{ApiErrors, ApiResult};
 use crate::api::extract::{ApiJson, ApiPath, Authenticated, Issues, id};
 use crate::api::rotations::wire::{NoBody, checked, description};
 use crate::state::ServerState;
 
-/// Creates a connection, once the app has accepted the credentials.
-#[utoipa::path(post, path = "/v1/app-connections/{app}", operation_id = "createAppConnection", tag = "App Connections",
-    security(("token" = [])), params(("app" = String, Path)), request_body = CreateConnectionRequest,
+/// Creates a connection to {app}, once {app} has accepted the credentials.
+#[utoipa::path(post, path = "/v1/app-connections/{app}", operation_id = "create_App_Connection", tag = "App Connections",
+    security(("token" = [])), request_body = CreateConnectionRequest,
     responses((status = 200, body = ConnectionEnvelope), ApiErrors))]
 pub(super) async fn create(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
-    ApiPath(app): ApiPath<String>,
+    ForApp(app): ForApp,
     ApiJson(request): ApiJson<CreateConnectionRequest>,
 ) -> ApiResult<ConnectionEnvelope> {
-    known_app(&state, &app)?;
     let mut issues = Issues::new();
+    request.unsupported().check(&mut issues, app.name);
     let name = issues.take("name", ResourceName::parse(&request.name));
     let description = description(&mut issues, request.description);
-    let offered = state
-        .app
-        .connection_options()
-        .into_iter()
-        .find(|option| option.app == app)
-        .is_some_and(|option| option.methods.contains(&request.method.as_str()));
-    issues.check(offered, "method", "invalid_enum_value", "is no method of this app");
-    request.unsupported.check(&mut issues);
+    issues.append(state.app.check_credentials(app.slug, &request.method, &request.credentials));
     issues.finish()?;
     let new = NewConnection {
-        app,
+        app: app.slug.to_owned(),
         name: checked(name)?,
         description,
         project: request
@@ -49,46 +42,46 @@ pub(super) async fn create(
     Ok(Json(state.app.create_connection(&actor, new).await?.into()))
 }
 
-/// Changes a connection. New credentials are validated first.
-#[utoipa::path(patch, path = "/v1/app-connections/{app}/{connectionId}", operation_id = "updateAppConnection", tag = "App Connections",
-    security(("token" = [])), params(("app" = String, Path), ("connectionId" = Uuid, Path)), request_body = UpdateConnectionRequest,
+/// Changes a connection to {app}. New credentials are validated first.
+#[utoipa::path(patch, path = "/v1/app-connections/{app}/{connectionId}", operation_id = "update_App_Connection", tag = "App Connections",
+    security(("token" = [])), params(("connectionId" = Uuid, Path)), request_body = UpdateConnectionRequest,
     responses((status = 200, body = ConnectionEnvelope), ApiErrors))]
 pub(super) async fn update(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
-    ApiPath((app, connection)): ApiPath<(String, String)>,
+    ForApp(app): ForApp,
+    ApiPath(connection): ApiPath<String>,
     ApiJson(request): ApiJson<UpdateConnectionRequest>,
 ) -> ApiResult<ConnectionEnvelope> {
-    known_app(&state, &app)?;
     let connection = id("connectionId", &connection)?;
     let mut issues = Issues::new();
+    request.unsupported().check(&mut issues, app.name);
     let name = request.name.as_deref().map(|name| issues.take("name", ResourceName::parse(name)));
     let description = request.description.map(|text| description(&mut issues, text));
-    request.unsupported.check(&mut issues);
     issues.finish()?;
     let changes = ConnectionChanges {
         name: name.map(checked).transpose()?,
         description,
         credentials: request.credentials,
     };
-    Ok(Json(state.app.update_connection(&actor, &app, connection, changes).await?.into()))
+    Ok(Json(state.app.update_connection(&actor, app.slug, connection, changes).await?.into()))
 }
 
-/// Deletes a connection that nothing uses. Nothing is revoked at the app. Answers it as it was.
-#[utoipa::path(delete, path = "/v1/app-connections/{app}/{connectionId}", operation_id = "deleteAppConnection", tag = "App Connections",
-    security(("token" = [])), params(("app" = String, Path), ("connectionId" = Uuid, Path)),
+/// Deletes a connection to {app} that nothing uses. Nothing is revoked at {app}. Answers it as it was.
+#[utoipa::path(delete, path = "/v1/app-connections/{app}/{connectionId}", operation_id = "delete_App_Connection", tag = "App Connections",
+    security(("token" = [])), params(("connectionId" = Uuid, Path)),
     responses((status = 200, body = ConnectionEnvelope), ApiErrors))]
 pub(super) async fn delete(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
-    ApiPath((app, connection)): ApiPath<(String, String)>,
+    ForApp(app): ForApp,
+    ApiPath(connection): ApiPath<String>,
     ApiJson(_nothing): ApiJson<NoBody>,
 ) -> ApiResult<ConnectionEnvelope> {
-    known_app(&state, &app)?;
     Ok(Json(
         state
             .app
-            .delete_connection(&actor, &app, id("connectionId", &connection)?)
+            .delete_connection(&actor, app.slug, id("connectionId", &connection)?)
             .await?
             .into(),
     ))

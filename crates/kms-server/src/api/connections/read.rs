@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::per_app::ForApp;
 use super::wire::{ConnectionBody, ConnectionEnvelope};
 use crate::api::error::{ApiErrors, ApiResult};
 use crate::api::extract::{ApiPath, ApiQuery, Authenticated, id};
@@ -50,22 +51,21 @@ pub(super) async fn options(
     if kind.is_some_and(|kind| !KINDS.contains(&kind)) {
         return Err(Error::invalid("projectType", "invalid_enum_value", "is no type of project").into());
     }
-    let options = if matches!(kind, None | Some("secret-manager")) {
-        state.app.connection_options()
+    // All apps serve the management of secrets.
+    let apps = if matches!(kind, None | Some("secret-manager")) {
+        state.app.connectable_apps()
     } else {
         Vec::new()
     };
-    let options = options
+    let app_connection_options = apps
         .into_iter()
-        .map(|option| AppOptionBody {
-            name: option.name,
-            app: option.app,
-            methods: option.methods,
+        .map(|app| AppOptionBody {
+            name: app.name,
+            app: app.slug,
+            methods: app.methods.iter().map(|method| method.slug).collect(),
         })
         .collect();
-    Ok(Json(OptionsBody {
-        app_connection_options: options,
-    }))
+    Ok(Json(OptionsBody { app_connection_options }))
 }
 
 /// Which project.
@@ -74,6 +74,7 @@ pub(super) async fn options(
 #[into_params(parameter_in = Query)]
 pub struct ProjectQuery {
     /// The project.
+    #[param(format = Uuid)]
     project_id: Option<String>,
 }
 
@@ -141,26 +142,16 @@ pub(super) async fn list(
     listed(&state, &actor, None, &query).await
 }
 
-/// Refuses an app that does not exist.
-pub(super) fn known_app(state: &ServerState, app: &str) -> Result<(), Error> {
-    if state.app.connection_options().iter().any(|option| option.app == app) {
-        Ok(())
-    } else {
-        Err(Error::not_found(format!("there is no app \"{app}\" to connect to")))
-    }
-}
-
-/// The connections of one app.
-#[utoipa::path(get, path = "/v1/app-connections/{app}", operation_id = "listAppConnectionsOfApp", tag = "App Connections",
-    security(("token" = [])), params(("app" = String, Path), ProjectQuery), responses((status = 200, body = ConnectionsEnvelope), ApiErrors))]
+/// The connections to {app}, by name: of one project, or of the organization with all its projects.
+#[utoipa::path(get, path = "/v1/app-connections/{app}", operation_id = "list_App_Connections", tag = "App Connections",
+    security(("token" = [])), params(ProjectQuery), responses((status = 200, body = ConnectionsEnvelope), ApiErrors))]
 pub(super) async fn list_of_app(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
-    ApiPath(app): ApiPath<String>,
+    ForApp(app): ForApp,
     ApiQuery(query): ApiQuery<ProjectQuery>,
 ) -> ApiResult<ConnectionsEnvelope> {
-    known_app(&state, &app)?;
-    listed(&state, &actor, Some(&app), &query).await
+    listed(&state, &actor, Some(app.slug), &query).await
 }
 
 /// A connection that can be used.
@@ -181,17 +172,24 @@ pub struct AvailableEnvelope {
     app_connections: Vec<AvailableConnection>,
 }
 
-/// The connections of one app that the caller may use: for the choice in a form.
-#[utoipa::path(get, path = "/v1/app-connections/{app}/available", operation_id = "listAvailableAppConnections", tag = "App Connections",
-    security(("token" = [])), params(("app" = String, Path), ProjectQuery), responses((status = 200, body = AvailableEnvelope), ApiErrors))]
+/// The connections to {app} that the caller may use: those of the organization, and those of the project if one is named.
+#[utoipa::path(get, path = "/v1/app-connections/{app}/available", operation_id = "listAvailable_App_Connections", tag = "App Connections",
+    security(("token" = [])), params(ProjectQuery), responses((status = 200, body = AvailableEnvelope), ApiErrors))]
 pub(super) async fn available(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
-    ApiPath(app): ApiPath<String>,
+    ForApp(app): ForApp,
     ApiQuery(query): ApiQuery<ProjectQuery>,
 ) -> ApiResult<AvailableEnvelope> {
-    known_app(&state, &app)?;
-    let found = state.app.available_connections(&actor, &app, query.read()?).await?;
+    // A project that does not exist is a mistake in the request here, whatever its id looks like.
+    let project = match &query.project_id {
+        None => None,
+        Some(text) => {
+            let unknown = |_malformed| Error::bad_request(format!("no project with the id {text}"));
+            Some(text.parse().map_err(unknown)?)
+        }
+    };
+    let found = state.app.available_connections(&actor, app.slug, project).await?;
     let app_connections = found
         .into_iter()
         .map(|record| AvailableConnection {
@@ -205,38 +203,45 @@ pub(super) async fn available(
     Ok(Json(AvailableEnvelope { app_connections }))
 }
 
-/// One connection.
-#[utoipa::path(get, path = "/v1/app-connections/{app}/{connectionId}", operation_id = "getAppConnection", tag = "App Connections",
-    security(("token" = [])), params(("app" = String, Path), ("connectionId" = Uuid, Path)),
+/// One connection to {app}.
+#[utoipa::path(get, path = "/v1/app-connections/{app}/{connectionId}", operation_id = "get_App_Connection", tag = "App Connections",
+    security(("token" = [])), params(("connectionId" = Uuid, Path)),
     responses((status = 200, body = ConnectionEnvelope), ApiErrors))]
 pub(super) async fn get_one(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
-    ApiPath((app, connection)): ApiPath<(String, String)>,
+    ForApp(app): ForApp,
+    ApiPath(connection): ApiPath<String>,
 ) -> ApiResult<ConnectionEnvelope> {
-    known_app(&state, &app)?;
     Ok(Json(
         state
             .app
-            .get_connection(&actor, &app, id("connectionId", &connection)?)
+            .get_connection(&actor, app.slug, id("connectionId", &connection)?)
             .await?
             .into(),
     ))
 }
 
-/// The connection of that name: in the project, or among those of the organization itself.
-#[utoipa::path(get, path = "/v1/app-connections/{app}/connection-name/{connectionName}", operation_id = "getAppConnectionByName",
-    tag = "App Connections", security(("token" = [])), params(("app" = String, Path), ("connectionName" = String, Path), ProjectQuery),
+/// The connection to {app} of that name: in the project, or among those of the organization itself.
+#[utoipa::path(get, path = "/v1/app-connections/{app}/connection-name/{connectionName}", operation_id = "get_App_ConnectionByName",
+    tag = "App Connections", security(("token" = [])), params(("connectionName" = String, Path), ProjectQuery),
     responses((status = 200, body = ConnectionEnvelope), ApiErrors))]
 pub(super) async fn get_by_name(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
-    ApiPath((app, name)): ApiPath<(String, String)>,
+    ForApp(app): ForApp,
+    ApiPath(name): ApiPath<String>,
     ApiQuery(query): ApiQuery<ProjectQuery>,
 ) -> ApiResult<ConnectionEnvelope> {
-    known_app(&state, &app)?;
+    if name.trim().is_empty() {
+        return Err(Error::invalid("connectionName", "too_small", "must have at least 1 character").into());
+    }
     Ok(Json(
-        state.app.get_connection_by_name(&actor, &app, &name, query.read()?).await?.into(),
+        state
+            .app
+            .get_connection_by_name(&actor, app.slug, &name, query.read()?)
+            .await?
+            .into(),
     ))
 }
 
@@ -274,17 +279,17 @@ pub struct NamedResource {
     name: String,
 }
 
-/// What uses a connection, by project.
-#[utoipa::path(get, path = "/v1/app-connections/{app}/{connectionId}/usage", operation_id = "getAppConnectionUsage", tag = "App Connections",
-    security(("token" = [])), params(("app" = String, Path), ("connectionId" = Uuid, Path)),
+/// What uses a connection to {app}, by project.
+#[utoipa::path(get, path = "/v1/app-connections/{app}/{connectionId}/usage", operation_id = "get_App_ConnectionUsage", tag = "App Connections",
+    security(("token" = [])), params(("connectionId" = Uuid, Path)),
     responses((status = 200, body = UsageBody), ApiErrors))]
 pub(super) async fn usage(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
-    ApiPath((app, connection)): ApiPath<(String, String)>,
+    ForApp(app): ForApp,
+    ApiPath(connection): ApiPath<String>,
 ) -> ApiResult<UsageBody> {
-    known_app(&state, &app)?;
-    let uses = state.app.connection_usage(&actor, &app, id("connectionId", &connection)?).await?;
+    let uses = state.app.connection_usage(&actor, app.slug, id("connectionId", &connection)?).await?;
     let projects = uses
         .into_iter()
         .map(|uses| ProjectUsage {

@@ -1,6 +1,6 @@
 //! The `appConnection` object and its requests.
 
-use kms_app::connections::Connection;
+use kms_app::connections::{Connection, GivenCredentials};
 use kms_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,18 +16,46 @@ use crate::api::rotations::wire::cleared;
 pub struct CreateConnectionRequest {
     /// Slug, unique in its scope over all apps.
     pub(super) name: String,
-    /// How to authenticate: `api-key`.
+    /// How to authenticate.
     pub(super) method: String,
-    /// The credentials of the method: `{"apiKey": …}`.
+    /// The credentials of the method. They are sealed, and never given back.
     #[schema(value_type = Object, write_only)]
-    pub(super) credentials: Value,
+    pub(super) credentials: GivenCredentials,
     /// At most 256 characters.
     pub(super) description: Option<String>,
     /// The project; a connection of the organization if absent.
     pub(super) project_id: Option<String>,
-    #[serde(flatten)]
-    #[schema(inline)]
-    pub(super) unsupported: Unsupported,
+    /// Not supported: only `false`.
+    #[schema(value_type = Option<bool>)]
+    is_platform_managed_credentials: Option<Value>,
+    /// Not supported: only `null`.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    gateway_id: Option<Value>,
+    /// Not supported: only `null`.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    gateway_pool_id: Option<Value>,
+    /// Not supported: only `false`.
+    #[schema(value_type = Option<bool>)]
+    is_auto_rotation_enabled: Option<Value>,
+    /// Not supported: only `null`.
+    #[schema(value_type = Option<Object>)]
+    rotation: Option<Value>,
+}
+
+impl CreateConnectionRequest {
+    pub(super) fn unsupported(&self) -> Unsupported<'_> {
+        Unsupported {
+            switches: [
+                ("isPlatformManagedCredentials", &self.is_platform_managed_credentials),
+                ("isAutoRotationEnabled", &self.is_auto_rotation_enabled),
+            ],
+            things: [
+                ("gatewayId", &self.gateway_id),
+                ("gatewayPoolId", &self.gateway_pool_id),
+                ("rotation", &self.rotation),
+            ],
+        }
+    }
 }
 
 impl Wire for CreateConnectionRequest {}
@@ -36,17 +64,46 @@ impl Wire for CreateConnectionRequest {}
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateConnectionRequest {
+    /// Slug, unique in its scope over all apps.
     pub(super) name: Option<String>,
-    /// `null` clears it.
+    /// At most 256 characters; `null` clears it.
     #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<String>)]
     pub(super) description: Option<Option<String>>,
-    /// New credentials, whole.
+    /// New credentials, whole. They are sealed, and never given back.
     #[schema(value_type = Option<Object>, write_only)]
-    pub(super) credentials: Option<Value>,
-    #[serde(flatten)]
-    #[schema(inline)]
-    pub(super) unsupported: Unsupported,
+    pub(super) credentials: Option<GivenCredentials>,
+    /// Not supported: only `false`.
+    #[schema(value_type = Option<bool>)]
+    is_platform_managed_credentials: Option<Value>,
+    /// Not supported: only `null`.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    gateway_id: Option<Value>,
+    /// Not supported: only `null`.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    gateway_pool_id: Option<Value>,
+    /// Not supported: only `false`.
+    #[schema(value_type = Option<bool>)]
+    is_auto_rotation_enabled: Option<Value>,
+    /// Not supported: only `null`.
+    #[schema(value_type = Option<Object>)]
+    rotation: Option<Value>,
+}
+
+impl UpdateConnectionRequest {
+    pub(super) fn unsupported(&self) -> Unsupported<'_> {
+        Unsupported {
+            switches: [
+                ("isPlatformManagedCredentials", &self.is_platform_managed_credentials),
+                ("isAutoRotationEnabled", &self.is_auto_rotation_enabled),
+            ],
+            things: [
+                ("gatewayId", &self.gateway_id),
+                ("gatewayPoolId", &self.gateway_pool_id),
+                ("rotation", &self.rotation),
+            ],
+        }
+    }
 }
 
 impl Wire for UpdateConnectionRequest {
@@ -54,36 +111,19 @@ impl Wire for UpdateConnectionRequest {
 }
 
 /// What some apps support and none of those offered here does.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Unsupported {
-    /// Only `false`.
-    is_platform_managed_credentials: Option<Value>,
-    /// Only `null`.
-    #[schema(value_type = Option<String>)]
-    gateway_id: Option<Value>,
-    /// Only `null`.
-    #[schema(value_type = Option<String>)]
-    gateway_pool_id: Option<Value>,
-    /// Only `false`.
-    is_auto_rotation_enabled: Option<Value>,
-    /// Only `null`.
-    #[schema(value_type = Option<Object>)]
-    rotation: Option<Value>,
+pub(super) struct Unsupported<'a> {
+    switches: [(&'static str, &'a Option<Value>); 2],
+    things: [(&'static str, &'a Option<Value>); 3],
 }
 
-impl Unsupported {
-    pub(super) fn check(&self, issues: &mut Issues) {
-        let off = |value: &Option<Value>| matches!(value, None | Some(Value::Bool(false) | Value::Null));
-        let none = |value: &Option<Value>| matches!(value, None | Some(Value::Null));
-        for (field, fine) in [
-            ("isPlatformManagedCredentials", off(&self.is_platform_managed_credentials)),
-            ("isAutoRotationEnabled", off(&self.is_auto_rotation_enabled)),
-            ("gatewayId", none(&self.gateway_id)),
-            ("gatewayPoolId", none(&self.gateway_pool_id)),
-            ("rotation", none(&self.rotation)),
-        ] {
-            issues.check(fine, field, "custom", "not supported for OpenRouter Connections");
+impl Unsupported<'_> {
+    /// A switch may be off, anything else absent.
+    pub(super) fn check(&self, issues: &mut Issues, app: &str) {
+        let off = |value: &Option<Value>| matches!(value, None | Some(Value::Bool(false)));
+        let switches = self.switches.iter().map(|(field, value)| (*field, off(value)));
+        let things = self.things.iter().map(|(field, value)| (*field, value.is_none()));
+        for (field, fine) in switches.chain(things) {
+            issues.check(fine, field, "custom", &format!("is not supported for {app} Connections"));
         }
     }
 }

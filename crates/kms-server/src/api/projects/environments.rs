@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use kms_app::actor::Actor;
-use kms_app::environments::EnvironmentChanges;
-use kms_app::projects::ProjectSelector;
+use kms_app::environments::{EnvironmentChanges, EnvironmentSelector};
 use kms_app::records::EnvironmentRecord;
 use kms_core::ids::ProjectId;
 use kms_core::names::EnvironmentSlug;
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::wire::{ProjectBody, name};
+use super::wire::name;
 use crate::api::error::{ApiError, ApiErrors, ApiResult};
 use crate::api::extract::{ApiJson, ApiPath, Authenticated, Issues, Wire, id};
 use crate::api::rotations::wire::{NoBody, checked};
@@ -26,6 +25,7 @@ pub struct CreateEnvironmentRequest {
     /// Unique in the project.
     slug: String,
     /// Place in lists, from 1; at the end if absent.
+    #[schema(minimum = 1)]
     position: Option<u32>,
 }
 
@@ -35,7 +35,10 @@ impl Wire for CreateEnvironmentRequest {}
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct UpdateEnvironmentRequest {
     name: Option<String>,
+    /// Unique in the project.
     slug: Option<String>,
+    /// Place in lists, from 1.
+    #[schema(minimum = 1)]
     position: Option<u32>,
 }
 
@@ -97,7 +100,8 @@ pub struct EnvironmentChanged {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WorkspaceEnvironmentChanged {
     message: &'static str,
-    workspace: ProjectBody,
+    /// Id of the project.
+    workspace: String,
     environment: EnvironmentBody,
 }
 
@@ -141,19 +145,10 @@ async fn change(
         .await?)
 }
 
-async fn with_workspace(
-    state: &ServerState,
-    actor: &Actor,
-    message: &'static str,
-    record: EnvironmentRecord,
-) -> ApiResult<WorkspaceEnvironmentChanged> {
-    let project = state
-        .app
-        .get_project(actor, &ProjectSelector::Id(record.project.to_string()))
-        .await?;
+fn with_workspace(message: &'static str, record: EnvironmentRecord) -> ApiResult<WorkspaceEnvironmentChanged> {
     Ok(Json(WorkspaceEnvironmentChanged {
         message,
-        workspace: project.into(),
+        workspace: record.project.to_string(),
         environment: record.into(),
     }))
 }
@@ -172,7 +167,7 @@ const GONE: &str = "The environment was deleted";
 
 /// Adds an environment.
 #[utoipa::path(post, path = "/v1/workspace/{projectId}/environments", operation_id = "createWorkspaceEnvironment", tag = "Environments",
-    security(("token" = [])), params(("projectId" = String, Path)), request_body = CreateEnvironmentRequest,
+    security(("token" = [])), params(("projectId" = Uuid, Path)), request_body = CreateEnvironmentRequest,
     responses((status = 200, body = WorkspaceEnvironmentChanged), ApiErrors))]
 pub(super) async fn create_in_workspace(
     State(state): State<ServerState>,
@@ -181,12 +176,12 @@ pub(super) async fn create_in_workspace(
     ApiJson(request): ApiJson<CreateEnvironmentRequest>,
 ) -> ApiResult<WorkspaceEnvironmentChanged> {
     let record = make(&state, &actor, id("projectId", &project)?, request).await?;
-    with_workspace(&state, &actor, MADE, record).await
+    with_workspace(MADE, record)
 }
 
 /// Changes an environment.
 #[utoipa::path(patch, path = "/v1/workspace/{projectId}/environments/{envId}", operation_id = "updateWorkspaceEnvironment",
-    tag = "Environments", security(("token" = [])), params(("projectId" = String, Path), ("envId" = Uuid, Path)),
+    tag = "Environments", security(("token" = [])), params(("projectId" = Uuid, Path), ("envId" = Uuid, Path)),
     request_body = UpdateEnvironmentRequest, responses((status = 200, body = WorkspaceEnvironmentChanged), ApiErrors))]
 pub(super) async fn update_in_workspace(
     State(state): State<ServerState>,
@@ -195,12 +190,12 @@ pub(super) async fn update_in_workspace(
     ApiJson(request): ApiJson<UpdateEnvironmentRequest>,
 ) -> ApiResult<WorkspaceEnvironmentChanged> {
     let record = change(&state, &actor, id("projectId", &project)?, &environment, request).await?;
-    with_workspace(&state, &actor, CHANGED, record).await
+    with_workspace(CHANGED, record)
 }
 
 /// Deletes an environment with everything in it. Keys of rotations in it are revoked.
 #[utoipa::path(delete, path = "/v1/workspace/{projectId}/environments/{envId}", operation_id = "deleteWorkspaceEnvironment",
-    tag = "Environments", security(("token" = [])), params(("projectId" = String, Path), ("envId" = Uuid, Path)),
+    tag = "Environments", security(("token" = [])), params(("projectId" = Uuid, Path), ("envId" = Uuid, Path)),
     responses((status = 200, body = WorkspaceEnvironmentChanged), ApiErrors))]
 pub(super) async fn delete_in_workspace(
     State(state): State<ServerState>,
@@ -212,11 +207,12 @@ pub(super) async fn delete_in_workspace(
         .app
         .delete_environment(&actor, id("projectId", &project)?, id("envId", &environment)?)
         .await?;
-    with_workspace(&state, &actor, GONE, record).await
+    with_workspace(GONE, record)
 }
 
 async fn found(state: &ServerState, actor: &Actor, project: &str, environment: &str) -> ApiResult<EnvironmentEnvelope> {
-    let record = state.app.get_environment(actor, id("projectId", project)?, environment).await?;
+    let selector = EnvironmentSelector::Id(id("envId", environment)?);
+    let record = state.app.get_environment(actor, id("projectId", project)?, &selector).await?;
     Ok(Json(EnvironmentEnvelope {
         environment: record.into(),
     }))
@@ -224,7 +220,7 @@ async fn found(state: &ServerState, actor: &Actor, project: &str, environment: &
 
 /// One environment.
 #[utoipa::path(get, path = "/v1/workspace/{projectId}/environments/{envId}", operation_id = "getWorkspaceEnvironment", tag = "Environments",
-    security(("token" = [])), params(("projectId" = String, Path), ("envId" = String, Path)),
+    security(("token" = [])), params(("projectId" = Uuid, Path), ("envId" = Uuid, Path)),
     responses((status = 200, body = EnvironmentEnvelope), ApiErrors))]
 pub(super) async fn get_in_workspace(
     State(state): State<ServerState>,
@@ -250,7 +246,7 @@ pub(super) async fn get_alone(
 
 /// Adds an environment.
 #[utoipa::path(post, path = "/v1/projects/{projectId}/environments", operation_id = "createEnvironment", tag = "Environments",
-    security(("token" = [])), params(("projectId" = String, Path)), request_body = CreateEnvironmentRequest,
+    security(("token" = [])), params(("projectId" = Uuid, Path)), request_body = CreateEnvironmentRequest,
     responses((status = 200, body = EnvironmentChanged), ApiErrors))]
 pub(super) async fn create(
     State(state): State<ServerState>,
@@ -263,7 +259,7 @@ pub(super) async fn create(
 
 /// Changes an environment.
 #[utoipa::path(patch, path = "/v1/projects/{projectId}/environments/{envId}", operation_id = "updateEnvironment", tag = "Environments",
-    security(("token" = [])), params(("projectId" = String, Path), ("envId" = Uuid, Path)), request_body = UpdateEnvironmentRequest,
+    security(("token" = [])), params(("projectId" = Uuid, Path), ("envId" = Uuid, Path)), request_body = UpdateEnvironmentRequest,
     responses((status = 200, body = EnvironmentChanged), ApiErrors))]
 pub(super) async fn update(
     State(state): State<ServerState>,
@@ -279,7 +275,7 @@ pub(super) async fn update(
 
 /// Deletes an environment with everything in it. Keys of rotations in it are revoked.
 #[utoipa::path(delete, path = "/v1/projects/{projectId}/environments/{envId}", operation_id = "deleteEnvironment", tag = "Environments",
-    security(("token" = [])), params(("projectId" = String, Path), ("envId" = Uuid, Path)),
+    security(("token" = [])), params(("projectId" = Uuid, Path), ("envId" = Uuid, Path)),
     responses((status = 200, body = EnvironmentChanged), ApiErrors))]
 pub(super) async fn delete(
     State(state): State<ServerState>,
@@ -298,7 +294,7 @@ pub(super) async fn delete(
 
 /// One environment.
 #[utoipa::path(get, path = "/v1/projects/{projectId}/environments/{envId}", operation_id = "getEnvironment", tag = "Environments",
-    security(("token" = [])), params(("projectId" = String, Path), ("envId" = String, Path)),
+    security(("token" = [])), params(("projectId" = Uuid, Path), ("envId" = Uuid, Path)),
     responses((status = 200, body = EnvironmentEnvelope), ApiErrors))]
 pub(super) async fn get_one(
     State(state): State<ServerState>,
@@ -310,14 +306,15 @@ pub(super) async fn get_one(
 
 /// One environment, by its slug.
 #[utoipa::path(get, path = "/v1/projects/{projectId}/environments/slug/{slug}", operation_id = "getEnvironmentBySlug", tag = "Environments",
-    security(("token" = [])), params(("projectId" = String, Path), ("slug" = String, Path)),
+    security(("token" = [])), params(("projectId" = Uuid, Path), ("slug" = String, Path)),
     responses((status = 200, body = EnvironmentBothWays), ApiErrors))]
 pub(super) async fn get_by_slug(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
     ApiPath((project, slug)): ApiPath<(String, String)>,
 ) -> ApiResult<EnvironmentBothWays> {
-    let body: EnvironmentBody = state.app.get_environment(&actor, id("projectId", &project)?, &slug).await?.into();
+    let selector = EnvironmentSelector::Slug(slug);
+    let body: EnvironmentBody = state.app.get_environment(&actor, id("projectId", &project)?, &selector).await?.into();
     Ok(Json(EnvironmentBothWays {
         environment: body.clone(),
         itself: body,

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::wire::{
-    CreateProjectRequest, ProjectBody, ProjectEnvelope, ProjectsEnvelope, UpdateProjectRequest, WorkspaceEnvelope, WorkspacesEnvelope,
+    CreateProjectRequest, KINDS, ProjectBody, ProjectEnvelope, ProjectsEnvelope, RetentionRequest, UpdateProjectRequest, WorkspaceChanged,
+    WorkspaceEnvelope, WorkspacesEnvelope,
 };
 use crate::api::error::{ApiErrors, ApiResult};
-use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Authenticated, id};
+use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Authenticated, id, query_bool};
 use crate::api::rotations::wire::NoBody;
 use crate::state::ServerState;
 
@@ -52,15 +53,24 @@ pub struct ListQuery {
     /// Only projects of that type; `all` for every type.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// Whether the roles that members can have are listed with each project.
+    #[serde(rename = "includeRoles", default, deserialize_with = "query_bool")]
+    #[param(value_type = Option<bool>)]
+    include_roles: Option<bool>,
 }
 
 async fn listed(state: &ServerState, actor: &kms_app::actor::Actor, query: &ListQuery) -> Result<Vec<ProjectBody>, kms_app::Error> {
     let wanted = query.kind.as_deref().filter(|kind| *kind != "all");
+    if wanted.is_some_and(|kind| !KINDS.contains(&kind)) {
+        return Err(kms_app::Error::invalid("type", "invalid_enum_value", "is no type of project"));
+    }
+    let roles = query.include_roles.unwrap_or(false);
     let projects = state.app.list_projects(actor).await?;
     Ok(projects
         .into_iter()
         .filter(|project| wanted.is_none_or(|kind| project.record.kind == kind))
         .map(ProjectBody::from)
+        .map(|body| if roles { body.with_roles() } else { body })
         .collect())
 }
 
@@ -129,7 +139,7 @@ pub(super) async fn get_workspace(
 
 /// One project, by its slug. Not in an envelope.
 #[utoipa::path(get, path = "/v2/workspace/{projectId}", operation_id = "getWorkspaceBySlug", tag = "Projects", security(("token" = [])),
-    params(("projectId" = String, Path)), responses((status = 200, body = ProjectBody), ApiErrors))]
+    params(("projectId" = String, Path, description = "The slug")), responses((status = 200, body = ProjectBody), ApiErrors))]
 pub(super) async fn get_workspace_bare(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,
@@ -166,6 +176,42 @@ pub(super) async fn update_workspace(
     }))
 }
 
+/// Changes a project, named by its slug. Not in an envelope.
+#[utoipa::path(patch, path = "/v2/workspace/{projectId}", operation_id = "updateWorkspaceBySlug", tag = "Projects", security(("token" = [])),
+    params(("projectId" = String, Path, description = "The slug")), request_body = UpdateProjectRequest,
+    responses((status = 200, body = ProjectBody), ApiErrors))]
+pub(super) async fn update_workspace_bare(
+    State(state): State<ServerState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(slug): ApiPath<String>,
+    ApiJson(request): ApiJson<UpdateProjectRequest>,
+) -> ApiResult<ProjectBody> {
+    Ok(Json(
+        state
+            .app
+            .update_project(&actor, &ProjectSelector::Id(slug), request.read()?)
+            .await?
+            .into(),
+    ))
+}
+
+/// Says how long audit entries of a project, named by its slug, are kept.
+#[utoipa::path(put, path = "/v1/workspace/{projectId}/audit-logs-retention", operation_id = "updateWorkspaceAuditLogsRetention",
+    tag = "Projects", security(("token" = [])), params(("projectId" = String, Path, description = "The slug")),
+    request_body = RetentionRequest, responses((status = 200, body = WorkspaceChanged), ApiErrors))]
+pub(super) async fn update_retention(
+    State(state): State<ServerState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(slug): ApiPath<String>,
+    ApiJson(request): ApiJson<RetentionRequest>,
+) -> ApiResult<WorkspaceChanged> {
+    let changed = state.app.update_project(&actor, &ProjectSelector::Id(slug), request.read()?).await?;
+    Ok(Json(WorkspaceChanged {
+        message: "The retention of audit logs was changed",
+        workspace: changed.into(),
+    }))
+}
+
 /// Deletes a project with everything in it. Keys of rotations in it are revoked.
 #[utoipa::path(delete, path = "/v1/projects/{projectId}", operation_id = "deleteProject", tag = "Projects", security(("token" = [])),
     params(("projectId" = String, Path)), responses((status = 200, body = ProjectEnvelope), ApiErrors))]
@@ -196,7 +242,7 @@ pub(super) async fn delete_workspace(
 
 /// Deletes a project, named by its slug. Not in an envelope.
 #[utoipa::path(delete, path = "/v2/workspace/{projectId}", operation_id = "deleteWorkspaceBySlug", tag = "Projects", security(("token" = [])),
-    params(("projectId" = String, Path)), responses((status = 200, body = ProjectBody), ApiErrors))]
+    params(("projectId" = String, Path, description = "The slug")), responses((status = 200, body = ProjectBody), ApiErrors))]
 pub(super) async fn delete_workspace_bare(
     State(state): State<ServerState>,
     Authenticated(actor): Authenticated,

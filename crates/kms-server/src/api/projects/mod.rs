@@ -1,7 +1,10 @@
-//! Projects and their environments: three generations of paths over the same functions (`core-api.md` §7).
+//! Projects, their environments and members: three generations of paths over the same functions (`core-api.md` §7).
 
 mod environments;
 mod handlers;
+mod identity_memberships;
+mod members;
+mod roles;
 mod wire;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -21,7 +24,27 @@ pub(super) fn routes() -> OpenApiRouter<ServerState> {
             handlers::update_workspace,
             handlers::delete_workspace
         ))
-        .routes(routes!(handlers::get_workspace_bare, handlers::delete_workspace_bare))
+        .routes(routes!(
+            handlers::get_workspace_bare,
+            handlers::update_workspace_bare,
+            handlers::delete_workspace_bare
+        ))
+        .routes(routes!(handlers::update_retention))
+        .routes(routes!(identity_memberships::list_in_workspace))
+        .routes(routes!(
+            identity_memberships::get_in_workspace,
+            identity_memberships::add_to_workspace,
+            identity_memberships::update_in_workspace,
+            identity_memberships::remove_from_workspace
+        ))
+        .routes(routes!(identity_memberships::get_by_membership))
+        .routes(routes!(identity_memberships::list))
+        .routes(routes!(
+            identity_memberships::get_one,
+            identity_memberships::add,
+            identity_memberships::update,
+            identity_memberships::remove
+        ))
         .routes(routes!(environments::create_in_workspace))
         .routes(routes!(
             environments::get_in_workspace,

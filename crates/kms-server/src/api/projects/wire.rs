@@ -35,20 +35,63 @@ impl Wire for CreateProjectRequest {}
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateProjectRequest {
+    /// At most 64 characters.
     name: Option<String>,
+    /// At most 1024 characters; an empty text clears it.
     description: Option<String>,
+    /// 5 to 64 characters; an empty text counts as absent.
     slug: Option<String>,
+    /// Whether clients should write names in capitals.
     auto_capitalization: Option<bool>,
+    /// Refuses deletion while set.
     has_delete_protection: Option<bool>,
+    /// How many versions of a secret are kept, 1 to 100.
+    #[schema(minimum = 1, maximum = 100)]
     pit_version_limit: Option<u32>,
+    /// Whether secrets may be shared by link.
     secret_sharing: Option<bool>,
+    /// How many days audit entries are kept, up to 3650; 0 = as long as the instance keeps them.
+    #[schema(maximum = 3650)]
     audit_logs_retention_days: Option<u32>,
 }
 
 impl Wire for UpdateProjectRequest {}
 
+/// How long audit entries of a project are kept.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionRequest {
+    /// Days, up to 3650; 0 = as long as the instance keeps them.
+    #[schema(maximum = 3650)]
+    audit_logs_retention_days: u32,
+}
+
+impl Wire for RetentionRequest {}
+
+impl RetentionRequest {
+    pub(super) fn read(&self) -> Result<ProjectChanges, ApiError> {
+        let mut issues = Issues::new();
+        let days = retention(&mut issues, Some(self.audit_logs_retention_days));
+        issues.finish()?;
+        Ok(ProjectChanges {
+            audit_retention_days: days,
+            ..ProjectChanges::default()
+        })
+    }
+}
+
+fn retention(issues: &mut Issues, days: Option<u32>) -> Option<u32> {
+    issues.check(
+        days.is_none_or(|days| days <= 3650),
+        "auditLogsRetentionDays",
+        "too_big",
+        "must be 3650 or less",
+    );
+    days
+}
+
 /// Types that a project can have; a project of any type can hold secrets.
-const KINDS: [&str; 7] = ["secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam", "ai"];
+pub(super) const KINDS: [&str; 7] = ["secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam", "ai"];
 
 pub(super) fn name(issues: &mut Issues, field: &str, text: &str) -> String {
     let text = text.trim();
@@ -58,13 +101,14 @@ pub(super) fn name(issues: &mut Issues, field: &str, text: &str) -> String {
 }
 
 fn description(issues: &mut Issues, field: &str, text: Option<String>) -> Option<String> {
+    let text = text.map(|text| text.trim().to_owned());
     issues.check(
         text.as_ref().is_none_or(|text| text.chars().count() <= 1024),
         field,
         "too_big",
         "must have at most 1024 characters",
     );
-    text.filter(|text| !text.is_empty())
+    text
 }
 
 impl CreateProjectRequest {
@@ -87,7 +131,7 @@ impl CreateProjectRequest {
         issues.finish()?;
         Ok(kms_app::projects::NewProject {
             name,
-            description,
+            description: description.filter(|text| !text.is_empty()),
             slug,
             kind,
             default_environments: self.should_create_default_envs.unwrap_or(true),
@@ -100,13 +144,15 @@ impl UpdateProjectRequest {
     pub(super) fn read(self) -> Result<ProjectChanges, ApiError> {
         let mut issues = Issues::new();
         let new_name = self.name.map(|text| name(&mut issues, "name", &text));
-        let slug = self.slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 5, 64)));
+        let slug = self.slug.filter(|slug| !slug.trim().is_empty());
+        let slug = slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 5, 64)));
         issues.check(
             self.pit_version_limit.is_none_or(|limit| (1..=100).contains(&limit)),
             "pitVersionLimit",
             "too_big",
             "must be a whole number from 1 to 100",
         );
+        let audit_retention_days = retention(&mut issues, self.audit_logs_retention_days);
         let description = description(&mut issues, "description", self.description);
         issues.finish()?;
         Ok(ProjectChanges {
@@ -117,7 +163,7 @@ impl UpdateProjectRequest {
             delete_protection: self.has_delete_protection,
             version_limit: self.pit_version_limit,
             secret_sharing: self.secret_sharing,
-            audit_retention_days: self.audit_logs_retention_days,
+            audit_retention_days,
         })
     }
 }
@@ -162,6 +208,27 @@ pub struct ProjectBody {
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     environments: Vec<EnvironmentSummary>,
+    /// The roles that members can have, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    roles: Option<Vec<RoleSummary>>,
+}
+
+/// A role that members can have.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RoleSummary {
+    slug: &'static str,
+    name: &'static str,
+}
+
+impl ProjectBody {
+    pub(super) fn with_roles(self) -> Self {
+        let roles = [("admin", "Admin"), ("member", "Developer"), ("viewer", "Viewer"), ("no-access", "No Access")];
+        Self {
+            roles: Some(roles.into_iter().map(|(slug, name)| RoleSummary { slug, name }).collect()),
+            ..self
+        }
+    }
 }
 
 impl From<Project> for ProjectBody {
@@ -199,6 +266,7 @@ impl From<Project> for ProjectBody {
                     slug: environment.slug,
                 })
                 .collect(),
+            roles: None,
         }
     }
 }
@@ -218,6 +286,13 @@ pub struct ProjectsEnvelope {
 /// One project, under its older name.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WorkspaceEnvelope {
+    pub(super) workspace: ProjectBody,
+}
+
+/// What was done to a project, under its older name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkspaceChanged {
+    pub(super) message: &'static str,
     pub(super) workspace: ProjectBody,
 }
 
