@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use kms_providers::declaration::App as ConnectableApp;
-use serde::Deserialize;
 use kms_core::ids::{ConnectionId, ProjectId};
 use kms_core::names::ResourceName;
 use kms_core::permission::{Permission, Resource, org, project};
 use kms_core::seal::Sealed;
+use kms_providers::declaration::App as ConnectableApp;
 use kms_store::connections::{ConnectionRecord, ConnectionScope, ConnectionUse};
 use kms_store::projects::ProjectRecord;
 use kms_store::{Session, StoreError};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Connection, unknown};
@@ -111,7 +111,11 @@ impl App {
             let message = format!("{} has no such method; use one of {}", connector.app().name, known.join(", "));
             return vec![FieldIssue::at("method", "invalid_enum_value", message)];
         }
-        connector.read(method, &credentials.0).err().map(below_credentials).unwrap_or_default()
+        connector
+            .read(method, &credentials.0)
+            .err()
+            .map(below_credentials)
+            .unwrap_or_default()
     }
 
     /// Demands a permission where a connection lives: in its project, or in the organization.
@@ -160,7 +164,9 @@ impl App {
         if !issues.is_empty() {
             return Err(Error::Invalid { issues });
         }
-        let read = connector.read(&new.method, &new.credentials.0).map_err(|issues| Error::Invalid { issues })?;
+        let read = connector
+            .read(&new.method, &new.credentials.0)
+            .map_err(|issues| Error::Invalid { issues })?;
         let session = self.store().read();
         let project = match &new.project {
             None => None,
@@ -370,13 +376,17 @@ impl App {
         let tx = self.store().write().await?;
         self.permitted_connection(&tx, actor, app, id, NEEDED).await?;
         let mut record = tx.lock_connection(actor.org, id).await?.ok_or_else(|| unknown(id))?;
-        let mut metadata = json!({ "connectionId": id, "credentialsUpdated": new.is_some() });
+        let mut noted = serde_json::Map::from_iter([
+            ("connectionId".to_owned(), json!(id)),
+            ("credentialsUpdated".to_owned(), json!(new.is_some())),
+        ]);
         if let Some(name) = &changes.name {
-            metadata["name"] = json!(name.as_str());
+            noted.insert("name".to_owned(), json!(name.as_str()));
         }
         if let Some(description) = &changes.description {
-            metadata["description"] = json!(description);
+            noted.insert("description".to_owned(), json!(description));
         }
+        let metadata = Value::Object(noted);
         record.name = changes.name.map_or(record.name, |name| name.as_str().to_owned());
         record.description = changes.description.unwrap_or(record.description);
         record.updated_at = self.now();
@@ -414,9 +424,11 @@ impl App {
             )));
         }
         // The lock keeps new users away; the constraint is the last word.
-        on_constraint(tx.remove_connection(actor.org, id).await, "fk_secret_rotations_connection_id", || {
-            Error::bad_request("the app connection is in use; delete the secret rotations that use it first")
-        })?;
+        on_constraint(
+            tx.remove_connection(actor.org, id).await,
+            "fk_secret_rotations_connection_id",
+            || Error::bad_request("the app connection is in use; delete the secret rotations that use it first"),
+        )?;
         let event = Event {
             name: "delete-app-connection",
             project: record.project,

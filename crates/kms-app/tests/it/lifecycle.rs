@@ -260,7 +260,11 @@ async fn deleting_what_is_around_a_rotation_pays_its_debts() {
                     .unwrap();
             }
             "environment" => {
-                let environment = world.app.get_environment(&world.actor, project, &EnvironmentSelector::Slug("prod".to_owned())).await.unwrap();
+                let environment = world
+                    .app
+                    .get_environment(&world.actor, project, &EnvironmentSelector::Slug("prod".to_owned()))
+                    .await
+                    .unwrap();
                 world.app.delete_environment(&world.actor, project, environment.id).await.unwrap();
             }
             _ => {

@@ -71,9 +71,6 @@ impl utoipa::Modify for Security {
     }
 }
 
-/// Routes that the description does not name: the documentation itself.
-pub(crate) const PATHS: [&str; 3] = ["/api/docs", "/api/docs/json", "/api/docs/{file}"];
-
 /// What the page may do: it brings its own styles with it, and talks to this server only.
 const POLICY: (HeaderName, &str) = (
     header::CONTENT_SECURITY_POLICY,
@@ -85,12 +82,20 @@ const POLICY: (HeaderName, &str) = (
 pub(super) fn routes(document: &utoipa::openapi::OpenApi) -> Router<ServerState> {
     let text = document.to_json().map(Bytes::from).map_err(|error| error.to_string());
     // No check of the document by somebody else's server.
-    let config = Arc::new(Config::from("/api/docs/json").validator_url("none").deep_linking(true).doc_expansion("none"));
+    let config = Arc::new(
+        Config::from("/api/docs/json")
+            .validator_url("none")
+            .deep_linking(true)
+            .doc_expansion("none"),
+    );
     Router::new()
         // The page's files are named relative to it.
         .route("/api/docs", get(|| async { Redirect::to("/api/docs/index.html") }))
         .route("/api/docs/json", get(move || std::future::ready(described(&text))))
-        .route("/api/docs/{file}", get(move |Path(file): Path<String>| std::future::ready(page(&file, config.clone()))))
+        .route(
+            "/api/docs/{file}",
+            get(move |Path(file): Path<String>| std::future::ready(page(&file, config.clone()))),
+        )
 }
 
 fn described(text: &Result<Bytes, String>) -> Response {
