@@ -6,6 +6,7 @@ pub mod audit;
 pub mod authentication;
 pub mod environments;
 pub mod error;
+pub mod identities;
 pub mod identity_tokens;
 pub mod instance;
 pub mod keys;
@@ -13,6 +14,8 @@ pub mod organizations;
 pub mod projects;
 pub mod sessions;
 mod settings;
+pub mod token_auth;
+pub mod universal_auth;
 pub mod users;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ pub mod projects;
 mod session;
 mod store;
 pub mod token_auth;
+pub mod universal_auth;
 pub mod users;
 
 pub use error::StoreError;

@@ -2,10 +2,14 @@
 
 pub mod error;
 pub mod extract;
+mod identities;
+mod identity_tokens;
 mod instance;
 mod organizations;
 mod projects;
 mod sessions;
+mod token_auth;
+mod universal_auth;
 mod users;
 
 use axum::Router;
@@ -44,8 +48,12 @@ fn routes() -> OpenApiRouter<ServerState> {
         OpenApiRouter::new()
             .merge(instance::routes())
             .merge(projects::routes())
+            .merge(identities::routes())
+            .merge(identity_tokens::routes())
             .merge(organizations::routes())
             .merge(sessions::routes())
+            .merge(token_auth::routes())
+            .merge(universal_auth::routes())
             .merge(users::routes()),
     )
 }

@@ -1,6 +1,11 @@
 //! One folder an area, one module a verb.
 
+mod identities;
+mod identity_tokens;
 mod instance;
 mod organizations;
 mod sessions;
+mod token_auth;
+mod universal_auth;
 mod users;
+mod walk_through;
