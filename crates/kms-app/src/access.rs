@@ -55,6 +55,19 @@ impl OrgScope {
     }
 }
 
+impl OrgScope {
+    /// Demands that the actor has at least what `role` gives, before giving it to somebody or touching what has it.
+    pub fn require_covers(&self, role: OrgRole) -> Result<(), Error> {
+        if self.member.role.covers(role) {
+            Ok(())
+        } else {
+            Err(Error::Boundary {
+                message: format!("the role {} has more rights than yours", role.slug()),
+            })
+        }
+    }
+}
+
 /// What an actor may do in a project.
 #[derive(Debug, Clone)]
 pub struct ProjectScope {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use kms_core::audit::Origin;
 use kms_core::ids::{OrgId, SessionId};
 use kms_core::network::TrustedAddress;
-use kms_core::time::Timestamp;
 use kms_crypto::access_token::{Claims, IdentityClaims, TokenError, UserClaims};
 use kms_store::Session;
 use kms_store::identity_tokens::IdentityTokenRecord;
@@ -93,10 +92,10 @@ impl App {
     }
 
     pub(crate) fn read_claims(&self, token: &str) -> Result<Claims, Error> {
-        self.0.signer.verify(token, self.now()).map_err(|error| Error::Token {
-            message: match error {
-                TokenError::Expired(_) => "the access token has expired; log in again".to_owned(),
-                other => format!("{other}; log in again"),
+        self.0.signer.verify(token, self.now()).map_err(|error| match error {
+            TokenError::Expired(_) => expired(),
+            other => Error::Token {
+                message: format!("{other}; log in again"),
             },
         })
     }
@@ -118,9 +117,12 @@ impl App {
     async fn authenticate_identity(&self, claims: IdentityClaims, origin: Origin) -> Result<Actor, Error> {
         let now = self.now();
         let session = self.store().read();
-        let token = usable_token(&session, &claims, now).await?;
+        let token = usable_token(&session, &claims).await?;
+        if token.expires_at.is_some_and(|end| now >= end) {
+            return Err(Error::unauthorized("the access token has expired; log in again"));
+        }
         if !is_trusted(&token.limits.trusted, origin.address) {
-            return Err(Error::unauthorized("this access token may not be used from your address"));
+            return Err(untrusted());
         }
         let identity = session
             .find_identity(claims.organization_id, claims.identity_id)
@@ -150,8 +152,8 @@ impl App {
     }
 }
 
-/// The token that the claims name, if it is neither revoked, expired nor used up.
-pub(crate) async fn usable_token(session: &Session, claims: &IdentityClaims, now: Timestamp) -> Result<IdentityTokenRecord, Error> {
+/// The token that the claims name, if it is neither revoked nor used up.
+pub(crate) async fn usable_token(session: &Session, claims: &IdentityClaims) -> Result<IdentityTokenRecord, Error> {
     let token = session
         .find_identity_token(claims.identity_id, claims.identity_access_token_id)
         .await?
@@ -159,17 +161,24 @@ pub(crate) async fn usable_token(session: &Session, claims: &IdentityClaims, now
     if token.revoked {
         return Err(revoked());
     }
-    if token.expires_at.is_some_and(|end| now >= end) {
-        return Err(Error::unauthorized("the access token has expired; log in again"));
-    }
     if token.limits.uses_limit > 0 && token.uses >= token.limits.uses_limit {
         return Err(used_up());
     }
     Ok(token)
 }
 
-fn revoked() -> Error {
+pub(crate) fn revoked() -> Error {
     Error::unauthorized("the access token was revoked; log in again")
+}
+
+pub(crate) fn expired() -> Error {
+    Error::Token {
+        message: "the access token has expired; log in again".to_owned(),
+    }
+}
+
+pub(crate) fn untrusted() -> Error {
+    Error::unauthorized("this access token may not be used from your address")
 }
 
 fn used_up() -> Error {

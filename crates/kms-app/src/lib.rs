@@ -8,6 +8,7 @@ pub mod connections;
 pub mod environments;
 pub mod error;
 pub mod folders;
+pub mod identities;
 pub mod identity_tokens;
 pub mod instance;
 pub mod keys;
@@ -18,6 +19,8 @@ pub mod rotations;
 pub mod secrets;
 pub mod sessions;
 mod settings;
+pub mod token_auth;
+pub mod universal_auth;
 pub mod users;
 
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! Access tokens of machine identities, and the limits that a login method gives them.
 
-use kms_core::ids::{ClientSecretId, IdentityId, IdentityTokenId};
+use kms_core::ids::{ClientSecretId, IdentityId, IdentityTokenId, OrgId};
 use kms_core::network::TrustedAddress;
 use kms_core::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 
-use crate::entity::identity_tokens;
+use crate::entity::{identities, identity_tokens};
 use crate::{Session, StoreError, Tx};
 
 /// What a login method says about the tokens it gives.
@@ -114,6 +114,51 @@ impl Session {
     }
 }
 
+impl Session {
+    /// The tokens that a login method gave an identity, oldest first.
+    pub async fn list_identity_tokens(
+        &self,
+        identity: IdentityId,
+        method: &str,
+        offset: u64,
+        limit: u64,
+    ) -> Result<Vec<IdentityTokenRecord>, StoreError> {
+        let rows = identity_tokens::Entity::find()
+            .filter(identity_tokens::Column::IdentityId.eq(identity.0))
+            .filter(identity_tokens::Column::AuthMethod.eq(method))
+            .order_by_asc(identity_tokens::Column::CreatedAt)
+            .order_by_asc(identity_tokens::Column::Id)
+            .offset(offset)
+            .limit(limit)
+            .all(self)
+            .await?;
+        rows.into_iter().map(IdentityTokenRecord::try_from).collect()
+    }
+
+    /// A token that a login method gave an identity of the organization.
+    pub async fn find_token_of_org(
+        &self,
+        org: OrgId,
+        id: IdentityTokenId,
+        method: &str,
+    ) -> Result<Option<IdentityTokenRecord>, StoreError> {
+        let row = identity_tokens::Entity::find_by_id(id.0)
+            .filter(identity_tokens::Column::AuthMethod.eq(method))
+            .filter(
+                identity_tokens::Column::IdentityId.in_subquery(
+                    sea_orm::sea_query::Query::select()
+                        .column(identities::Column::Id)
+                        .from(identities::Entity)
+                        .and_where(identities::Column::OrgId.eq(org.0))
+                        .take(),
+                ),
+            )
+            .one(self)
+            .await?;
+        row.map(IdentityTokenRecord::try_from).transpose()
+    }
+}
+
 impl Tx {
     /// Adds a token.
     pub async fn insert_identity_token(&self, token: &IdentityTokenRecord) -> Result<(), StoreError> {
@@ -148,11 +193,7 @@ impl Tx {
             .col_expr(Column::LastUsedAt, Expr::value(now.utc()))
             .filter(Column::Id.eq(id.0))
             .filter(Column::Revoked.eq(false))
-            .filter(
-                Condition::any()
-                    .add(Column::UsesLimit.eq(0))
-                    .add(Expr::col(Column::Uses).lt(Expr::col(Column::UsesLimit))),
-            )
+            .filter(has_uses_left())
             .exec(&**self)
             .await?;
         Ok(result.rows_affected == 1)
@@ -176,4 +217,86 @@ impl Tx {
             .await?;
         Ok(())
     }
+
+    /// Gives a token another name.
+    pub async fn rename_identity_token(&self, token: &IdentityTokenRecord) -> Result<(), StoreError> {
+        identity_tokens::Entity::update_many()
+            .col_expr(identity_tokens::Column::Name, Expr::value(token.name.as_deref()))
+            .col_expr(identity_tokens::Column::UpdatedAt, Expr::value(token.updated_at.utc()))
+            .filter(identity_tokens::Column::Id.eq(token.id.0))
+            .filter(identity_tokens::Column::IdentityId.eq(token.identity.0))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes back when a token was renewed and when it ends, unless it was revoked or used up meanwhile: then false.
+    pub async fn renew_identity_token(&self, token: &IdentityTokenRecord) -> Result<bool, StoreError> {
+        use identity_tokens::Column;
+        let result = identity_tokens::Entity::update_many()
+            .col_expr(Column::LastRenewedAt, Expr::value(token.last_renewed_at.map(Timestamp::utc)))
+            .col_expr(Column::ExpiresAt, Expr::value(token.expires_at.map(Timestamp::utc)))
+            .col_expr(Column::UpdatedAt, Expr::value(token.updated_at.utc()))
+            .filter(Column::Id.eq(token.id.0))
+            .filter(Column::IdentityId.eq(token.identity.0))
+            .filter(Column::Revoked.eq(false))
+            .filter(has_uses_left())
+            .exec(&**self)
+            .await?;
+        Ok(result.rows_affected == 1)
+    }
+
+    /// Revokes a token. False if it was revoked already.
+    pub async fn revoke_identity_token(&self, identity: IdentityId, id: IdentityTokenId, now: Timestamp) -> Result<bool, StoreError> {
+        let result = identity_tokens::Entity::update_many()
+            .col_expr(identity_tokens::Column::Revoked, Expr::value(true))
+            .col_expr(identity_tokens::Column::UpdatedAt, Expr::value(now.utc()))
+            .filter(identity_tokens::Column::Id.eq(id.0))
+            .filter(identity_tokens::Column::IdentityId.eq(identity.0))
+            .filter(identity_tokens::Column::Revoked.eq(false))
+            .exec(&**self)
+            .await?;
+        Ok(result.rows_affected == 1)
+    }
+
+    /// Revokes all tokens that were given for a client secret.
+    pub async fn revoke_tokens_of_secret(&self, secret: ClientSecretId, now: Timestamp) -> Result<(), StoreError> {
+        identity_tokens::Entity::update_many()
+            .col_expr(identity_tokens::Column::Revoked, Expr::value(true))
+            .col_expr(identity_tokens::Column::UpdatedAt, Expr::value(now.utc()))
+            .filter(identity_tokens::Column::ClientSecretId.eq(secret.0))
+            .filter(identity_tokens::Column::Revoked.eq(false))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
+    /// Lets the tokens that a login method gave follow its trusted addresses.
+    pub async fn update_trusted_of_method(&self, identity: IdentityId, method: &str, trusted: &[TrustedAddress]) -> Result<(), StoreError> {
+        identity_tokens::Entity::update_many()
+            .col_expr(identity_tokens::Column::Trusted, Expr::value(trusted_to(trusted)))
+            .filter(identity_tokens::Column::IdentityId.eq(identity.0))
+            .filter(identity_tokens::Column::AuthMethod.eq(method))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes the tokens that a login method gave an identity: they are good no longer.
+    pub async fn remove_tokens_of_method(&self, identity: IdentityId, method: &str) -> Result<(), StoreError> {
+        identity_tokens::Entity::delete_many()
+            .filter(identity_tokens::Column::IdentityId.eq(identity.0))
+            .filter(identity_tokens::Column::AuthMethod.eq(method))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Whether a token has no limit of uses, or has not reached it.
+fn has_uses_left() -> Condition {
+    use identity_tokens::Column;
+    Condition::any()
+        .add(Column::UsesLimit.eq(0))
+        .add(Expr::col(Column::Uses).lt(Expr::col(Column::UsesLimit)))
 }

@@ -23,6 +23,7 @@ pub mod secrets;
 mod session;
 mod store;
 pub mod token_auth;
+pub mod universal_auth;
 pub mod users;
 
 pub use error::StoreError;

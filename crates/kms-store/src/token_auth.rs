@@ -79,4 +79,23 @@ impl Tx {
             .await?;
         Ok(())
     }
+
+    /// Writes Token Auth back.
+    pub async fn update_token_auth(&self, auth: &TokenAuthRecord) -> Result<(), StoreError> {
+        token_auths::Entity::update_many()
+            .set(token_auths::ActiveModel::from(auth))
+            .filter(token_auths::Column::Id.eq(auth.id.0))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
+    /// Detaches Token Auth. Its tokens are another matter: see [`Tx::remove_tokens_of_method`].
+    pub async fn remove_token_auth(&self, identity: IdentityId) -> Result<(), StoreError> {
+        token_auths::Entity::delete_many()
+            .filter(token_auths::Column::IdentityId.eq(identity.0))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
 }

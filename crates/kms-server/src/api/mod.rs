@@ -6,12 +6,16 @@ mod docs;
 pub mod error;
 pub mod extract;
 mod folders;
+mod identities;
+mod identity_tokens;
 mod instance;
 mod organizations;
 mod projects;
 mod rotations;
 mod secrets;
 mod sessions;
+mod token_auth;
+mod universal_auth;
 mod users;
 
 use axum::Router;
@@ -38,8 +42,12 @@ fn routes(app: &kms_app::App) -> OpenApiRouter<ServerState> {
             .merge(rotations::routes())
             .merge(folders::routes())
             .merge(secrets::routes())
+            .merge(identities::routes())
+            .merge(identity_tokens::routes())
             .merge(organizations::routes())
             .merge(sessions::routes())
+            .merge(token_auth::routes())
+            .merge(universal_auth::routes())
             .merge(users::routes()),
     )
 }

@@ -17,6 +17,7 @@
 mod caller;
 mod database;
 mod logs;
+mod machines;
 mod outside;
 mod people;
 
@@ -40,6 +41,7 @@ use serde_json::json;
 
 pub(crate) use caller::{Caller, TestResponse, claims};
 pub(crate) use database::on_each_database;
+pub(crate) use machines::{ANY_MACHINE, LOGIN, Machine};
 pub(crate) use people::PASSWORD;
 
 /// What the clock shows at first.

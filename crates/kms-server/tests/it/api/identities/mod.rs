@@ -1,0 +1,7 @@
+mod boundary;
+mod create;
+mod delete;
+mod details;
+mod get;
+mod list;
+mod update;

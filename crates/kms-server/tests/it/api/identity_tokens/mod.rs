@@ -1,0 +1,2 @@
+mod renew;
+mod revoke;

@@ -1,0 +1,4 @@
+mod client_secrets;
+mod lockout;
+mod login;
+mod settings;
