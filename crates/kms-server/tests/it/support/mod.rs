@@ -41,7 +41,7 @@ use serde_json::json;
 
 pub(crate) use caller::{Caller, TestResponse, claims};
 pub(crate) use database::on_each_database;
-pub(crate) use machines::{ANY_MACHINE, LOGIN, Machine};
+pub(crate) use machines::{ANY_MACHINE, LOGIN};
 pub(crate) use people::PASSWORD;
 
 /// What the clock shows at first.
