@@ -1,0 +1,3 @@
+mod bootstrap;
+mod config;
+mod signup;

@@ -1,0 +1,3 @@
+//! One folder an area, one module a verb.
+
+mod instance;
