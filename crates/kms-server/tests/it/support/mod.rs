@@ -126,6 +126,7 @@ impl TestApp {
             entropy: Arc::new(SeededEntropy::new(1)),
             passwords: Passwords::fast_for_tests(),
             settings: options.settings,
+            sleeper: Arc::new(kms_app::rotations::RealSleeper),
         };
         let app = App::start(parts).await.unwrap();
         let secrets = Arc::new(Secrets::default());
