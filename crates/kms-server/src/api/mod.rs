@@ -52,7 +52,9 @@ fn routes() -> OpenApiRouter<ServerState> {
             .merge(rotations::routes())
             .merge(folders::routes())
             .merge(secrets::routes())
-            .merge(sessions::routes()),
+            .merge(organizations::routes())
+            .merge(sessions::routes())
+            .merge(users::routes()),
     )
 }
 

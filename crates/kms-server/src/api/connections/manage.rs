@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use kms_app::connections::{ConnectionChanges, NewConnection};
 use kms_core::names::ResourceName;
-use uuid::Uuid;
 
 use super::read::known_app;
 use super::wire::{ConnectionEnvelope, CreateConnectionRequest, UpdateConnectionRequest};
