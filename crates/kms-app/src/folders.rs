@@ -15,7 +15,7 @@ use crate::audit::Event;
 use crate::environments::unknown as unknown_environment;
 use crate::error::on_constraint;
 use crate::projects::{Project, ProjectSelector};
-use crate::secrets::PlaceSelector;
+use crate::secrets::{Place, PlaceSelector};
 use crate::{App, Error};
 
 /// A folder with its environment.
@@ -27,8 +27,28 @@ pub struct Folder {
     pub environment: EnvironmentRecord,
 }
 
+/// A change of a folder.
+#[derive(Debug, Clone)]
+pub struct FolderChange {
+    /// Which: by its name in the folder that it is in, else by its id.
+    pub folder: String,
+    /// Slug of its environment.
+    pub environment: String,
+    /// Path of the folder that it is in.
+    pub path: SecretPath,
+    /// Its name from now on.
+    pub name: FolderName,
+    /// What it is for; stays if absent.
+    pub description: Option<String>,
+}
+
 fn missing(what: &str) -> Error {
     Error::not_found(format!("no folder \"{what}\" here"))
+}
+
+/// The folder that a folder is in, as conditions of roles name it; the root is in itself.
+fn parent_of(path: &SecretPath) -> SecretPath {
+    path.split_last().map_or_else(SecretPath::root, |(parent, _)| parent)
 }
 
 impl App {
@@ -44,6 +64,7 @@ impl App {
         let scope = self.select_project(&tx, actor, &place.project).await?;
         let environment = self.environment_of(&tx, &scope, &place.environment).await?;
         scope.require(project::FOLDERS_CREATE, &Resource::at(&environment.slug, place.path.as_str()))?;
+        self.lock_tree(&tx, &environment).await?;
         let mut parent = tx
             .find_folder(environment.id, &SecretPath::root())
             .await?
@@ -55,7 +76,7 @@ impl App {
         let (record, made) = self.child(&tx, &scope, &environment, &parent, name, description).await?;
         if made {
             let metadata = json!({
-                "environment": environment.slug, "folderId": record.id, "folderName": record.name, "folderPath": place.path.as_str(),
+                "environment": environment.slug, "folderId": record.id, "folderName": record.name, "folderPath": record.path.as_str(),
                 "secretPath": place.path.as_str(),
             });
             tx.insert_audit(&[self.entry(actor, Event::in_project("create-folder", scope.project().id, metadata))])
@@ -63,6 +84,18 @@ impl App {
         }
         tx.commit().await?;
         Ok(Folder { record, environment })
+    }
+
+    /// From here to the commit nobody else changes the tree of the environment's folders.
+    async fn lock_tree(&self, tx: &Tx, environment: &EnvironmentRecord) -> Result<(), Error> {
+        if tx.lock_environment(environment.id).await? {
+            Ok(())
+        } else {
+            Err(Error::not_found(format!(
+                "the environment \"{}\" was deleted meanwhile",
+                environment.slug
+            )))
+        }
     }
 
     async fn environment_of(&self, session: &kms_store::Session, scope: &ProjectScope, slug: &str) -> Result<EnvironmentRecord, Error> {
@@ -100,12 +133,7 @@ impl App {
             created_at: now,
             updated_at: now,
         };
-        on_constraint(tx.insert_folder(&record).await, "uq_folders_path", || {
-            Error::bad_request(format!(
-                "the folder {} was made by somebody else at the same moment; try again",
-                record.path
-            ))
-        })?;
+        tx.insert_folder(&record).await?;
         Ok((record, true))
     }
 
@@ -126,7 +154,7 @@ impl App {
         Ok(found
             .into_iter()
             .filter(|folder| {
-                let parent = folder.path.split_last().map_or_else(SecretPath::root, |(parent, _)| parent);
+                let parent = parent_of(&folder.path);
                 scope.allows(project::FOLDERS_READ, &Resource::at(&environment.slug, parent.as_str()))
             })
             .collect())
@@ -144,7 +172,8 @@ impl App {
                 other => other,
             })?;
         let environment = session.find_environment_by_id(record.environment).await?.ok_or_else(unknown)?;
-        scope.require(project::FOLDERS_READ, &Resource::at(&environment.slug, record.path.as_str()))?;
+        let parent = parent_of(&record.path);
+        scope.require(project::FOLDERS_READ, &Resource::at(&environment.slug, parent.as_str()))?;
         Ok(Folder { record, environment })
     }
 
@@ -152,107 +181,132 @@ impl App {
     pub async fn get_folder_by_path(&self, actor: &Actor, place: &PlaceSelector) -> Result<Folder, Error> {
         let session = self.store().read();
         let found = self.find_place_for(&session, actor, place).await?;
-        found.scope.require(
-            project::FOLDERS_READ,
-            &Resource::at(&found.environment.slug, found.folder.path.as_str()),
-        )?;
+        let parent = parent_of(&found.folder.path);
+        found
+            .scope
+            .require(project::FOLDERS_READ, &Resource::at(&found.environment.slug, parent.as_str()))?;
         Ok(Folder {
             record: found.folder,
             environment: found.environment,
         })
     }
 
-    /// The folder of that name, else of that id, in a folder.
-    async fn in_folder(&self, tx: &Tx, place: &crate::secrets::Place, id_or_name: &str) -> Result<FolderRecord, Error> {
-        let by_name = tx.find_folder(place.environment.id, &place.folder.path.join(id_or_name)).await?;
-        if let Some(found) = by_name.filter(|_| !id_or_name.is_empty()) {
-            return Ok(found);
+    /// The folder of that name in a folder, else the one of that id in its environment.
+    async fn in_folder(&self, tx: &Tx, place: &Place, id_or_name: &str) -> Result<FolderRecord, Error> {
+        if let Ok(name) = FolderName::parse(id_or_name) {
+            let path = place.folder.path.join(name.as_str());
+            if let Some(found) = tx.find_folder(place.environment.id, &path).await? {
+                return Ok(found);
+            }
         }
         let Ok(id) = id_or_name.parse::<FolderId>() else {
             return Err(missing(id_or_name));
         };
         tx.find_folder_by_id(place.scope.project().id, id)
             .await?
-            .filter(|folder| folder.environment == place.environment.id && folder.parent.is_some())
+            .filter(|folder| folder.environment == place.environment.id)
             .ok_or_else(|| missing(id_or_name))
     }
 
-    /// Renames a folder; everything below it moves along.
-    pub async fn update_folder(
+    /// The folder that is in a folder, under the lock of the environment's tree, and the path that it is in.
+    async fn lock_child(
         &self,
+        tx: &Tx,
         actor: &Actor,
-        place: &PlaceSelector,
+        selector: &PlaceSelector,
         id_or_name: &str,
-        name: &FolderName,
-        description: Option<String>,
-    ) -> Result<Folder, Error> {
-        let tx = self.store().write().await?;
-        let found = self.find_place_for(&tx, actor, place).await?;
-        let mut record = self.in_folder(&tx, &found, id_or_name).await?;
-        let (parent, _old) = record
+    ) -> Result<(Place, FolderRecord, SecretPath), Error> {
+        let seen = self.find_place_for(tx, actor, selector).await?;
+        self.lock_tree(tx, &seen.environment).await?;
+        // Looked up again under the lock: paths may have changed meanwhile.
+        let place = self.find_place_for(tx, actor, selector).await?;
+        let record = self.in_folder(tx, &place, id_or_name).await?;
+        let (parent, _name) = record
             .path
             .split_last()
-            .ok_or_else(|| Error::bad_request("the root folder cannot be renamed"))?;
-        found
+            .ok_or_else(|| Error::bad_request("the root folder of an environment stays as it is"))?;
+        Ok((place, record, parent))
+    }
+
+    /// Renames a folder; everything below it moves along.
+    pub async fn update_folder(&self, actor: &Actor, project: &ProjectSelector, change: FolderChange) -> Result<Folder, Error> {
+        let mut changed = self.update_folders(actor, project, vec![change]).await?;
+        changed.pop().ok_or_else(|| Error::internal("a changed folder was lost"))
+    }
+
+    /// Renames several folders, one after the other, all or none.
+    pub async fn update_folders(&self, actor: &Actor, project: &ProjectSelector, changes: Vec<FolderChange>) -> Result<Vec<Folder>, Error> {
+        let tx = self.store().write().await?;
+        let mut changed = Vec::with_capacity(changes.len());
+        let mut entries = Vec::with_capacity(changes.len());
+        for change in changes {
+            let (folder, event) = self.rename(&tx, actor, project, change).await?;
+            changed.push(folder);
+            entries.push(self.entry(actor, event));
+        }
+        tx.insert_audit(&entries).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    async fn rename(&self, tx: &Tx, actor: &Actor, project: &ProjectSelector, change: FolderChange) -> Result<(Folder, Event), Error> {
+        let selector = PlaceSelector {
+            project: project.clone(),
+            environment: change.environment,
+            path: change.path,
+        };
+        let (place, mut record, parent) = self.lock_child(tx, actor, &selector, &change.folder).await?;
+        place
             .scope
-            .require(project::FOLDERS_EDIT, &Resource::at(&found.environment.slug, parent.as_str()))?;
-        let old_path = record.path.clone();
-        let new_path = parent.join(name.as_str());
-        let old_name = record.name.clone();
+            .require(project::FOLDERS_EDIT, &Resource::at(&place.environment.slug, parent.as_str()))?;
+        let (old_path, new_path) = (record.path.clone(), parent.join(change.name.as_str()));
+        let old_name = std::mem::replace(&mut record.name, change.name.as_str().to_owned());
+        let taken = || Error::bad_request(format!("a folder named \"{}\" exists already in {parent}", change.name));
         if new_path != old_path {
-            if tx.find_folder(found.environment.id, &new_path).await?.is_some() {
-                return Err(Error::bad_request(format!("a folder named \"{name}\" exists already in {parent}")));
+            if tx.find_folder(place.environment.id, &new_path).await?.is_some() {
+                return Err(taken());
             }
-            for mut below in tx.list_folders_below(found.environment.id, &old_path).await? {
-                let rest = below.path.as_str().get(old_path.as_str().len()..).unwrap_or_default().to_owned();
+            for mut below in tx.list_folders_below(place.environment.id, &old_path).await? {
+                let rest = below.path.as_str().get(old_path.as_str().len()..).unwrap_or_default();
                 below.path = SecretPath::from_stored(format!("{new_path}{rest}"));
                 tx.update_folder(&below).await?;
             }
         }
-        record.name = name.as_str().to_owned();
         record.path = new_path;
         record.version = record.version.saturating_add(1);
-        record.description = description.or(record.description);
+        record.description = change.description.or(record.description);
         record.updated_at = self.now();
-        on_constraint(tx.update_folder(&record).await, "uq_folders_path", || {
-            Error::bad_request(format!("a folder named \"{name}\" exists already in {parent}"))
-        })?;
+        on_constraint(tx.update_folder(&record).await, "uq_folders_path", taken)?;
         let metadata = json!({
-            "environment": found.environment.slug, "folderId": record.id, "oldFolderName": old_name, "newFolderName": record.name,
+            "environment": place.environment.slug, "folderId": record.id, "oldFolderName": old_name, "newFolderName": record.name,
             "folderPath": record.path.as_str(), "secretPath": parent.as_str(),
         });
-        tx.insert_audit(&[self.entry(actor, Event::in_project("update-folder", record.project, metadata))])
-            .await?;
-        tx.commit().await?;
-        Ok(Folder {
+        let event = Event::in_project("update-folder", record.project, metadata);
+        let folder = Folder {
             record,
-            environment: found.environment,
-        })
+            environment: place.environment,
+        };
+        Ok((folder, event))
     }
 
     /// Deletes a folder with everything below it. Keys of rotations in it are revoked.
-    pub async fn delete_folder(&self, actor: &Actor, place: &PlaceSelector, id_or_name: &str) -> Result<Folder, Error> {
+    pub async fn delete_folder(&self, actor: &Actor, selector: &PlaceSelector, id_or_name: &str) -> Result<Folder, Error> {
         let tx = self.store().write().await?;
-        let found = self.find_place_for(&tx, actor, place).await?;
-        let record = self.in_folder(&tx, &found, id_or_name).await?;
-        let (parent, _name) = record
-            .path
-            .split_last()
-            .ok_or_else(|| Error::bad_request("the root folder cannot be deleted"))?;
-        found
+        let (place, record, parent) = self.lock_child(&tx, actor, selector, id_or_name).await?;
+        place
             .scope
-            .require(project::FOLDERS_DELETE, &Resource::at(&found.environment.slug, parent.as_str()))?;
+            .require(project::FOLDERS_DELETE, &Resource::at(&place.environment.slug, parent.as_str()))?;
         let mut folders = vec![record.id];
         folders.extend(
-            tx.list_folders_below(found.environment.id, &record.path)
+            tx.list_folders_below(place.environment.id, &record.path)
                 .await?
                 .into_iter()
                 .map(|folder| folder.id),
         );
-        self.retire_rotations_within(&tx, record.project, &folders).await?;
+        self.empty_folders(&tx, record.project, &folders).await?;
         tx.remove_folder(record.project, record.id).await?;
         let metadata = json!({
-            "environment": found.environment.slug, "folderId": record.id, "folderName": record.name, "folderPath": record.path.as_str(),
+            "environment": place.environment.slug, "folderId": record.id, "folderName": record.name, "folderPath": record.path.as_str(),
             "secretPath": parent.as_str(),
         });
         tx.insert_audit(&[self.entry(actor, Event::in_project("delete-folder", record.project, metadata))])
@@ -260,8 +314,17 @@ impl App {
         tx.commit().await?;
         Ok(Folder {
             record,
-            environment: found.environment,
+            environment: place.environment,
         })
+    }
+
+    /// Makes folders ready for deletion: their rotations end, and nothing new comes into them.
+    async fn empty_folders(&self, tx: &Tx, project: ProjectId, folders: &[FolderId]) -> Result<(), Error> {
+        // Rotations are locked before their folder everywhere; so first those that are known, and after the folders' locks those
+        // that came meanwhile.
+        self.retire_rotations_within(tx, project, folders).await?;
+        tx.lock_folders(folders).await?;
+        self.retire_rotations_within(tx, project, folders).await
     }
 
     /// Deletes an environment with everything in it. Keys of rotations in it are revoked.
@@ -275,8 +338,9 @@ impl App {
             .find(|environment| environment.id == id)
             .cloned()
             .ok_or_else(|| unknown_environment(id))?;
+        self.lock_tree(&tx, &environment).await?;
         let folders: Vec<FolderId> = tx.list_folders_of_environment(id).await?;
-        self.retire_rotations_within(&tx, project_id, &folders).await?;
+        self.empty_folders(&tx, project_id, &folders).await?;
         tx.remove_environment(project_id, id).await?;
         for (position, mut other) in (1_u32..).zip(all.into_iter().filter(|other| other.id != id)) {
             if other.position != position {
@@ -305,9 +369,10 @@ impl App {
         let environments = tx.list_environments(record.id).await?;
         let mut folders = Vec::new();
         for environment in &environments {
+            self.lock_tree(&tx, environment).await?;
             folders.extend(tx.list_folders_of_environment(environment.id).await?);
         }
-        self.retire_rotations_within(&tx, record.id, &folders).await?;
+        self.empty_folders(&tx, record.id, &folders).await?;
         tx.remove_project(record.org, record.id).await?;
         let metadata = json!({ "name": record.name, "slug": record.slug });
         tx.insert_audit(&[self.entry(actor, Event::in_project("delete-project", record.id, metadata))])

@@ -3,9 +3,9 @@
 use kms_core::ids::{EnvironmentId, FolderId, ProjectId};
 use kms_core::names::SecretPath;
 use kms_core::time::Timestamp;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 
-use crate::entity::folders;
+use crate::entity::{environments, folders};
 use crate::{Session, StoreError, Tx};
 
 /// A folder.
@@ -87,9 +87,27 @@ impl Session {
             .await?;
         row.map(FolderRecord::try_from).transpose()
     }
-}
 
-impl Session {
+    /// The folders at these places, as far as they exist.
+    pub async fn find_folders(&self, places: &[(EnvironmentId, SecretPath)]) -> Result<Vec<FolderRecord>, StoreError> {
+        let mut found = Vec::new();
+        // SQLite nests conditions at most 1,000 deep.
+        for part in places.chunks(200) {
+            let mut any = Condition::any();
+            for (environment, path) in part {
+                any = any.add(
+                    Condition::all()
+                        .add(folders::Column::EnvironmentId.eq(environment.0))
+                        .add(folders::Column::Path.eq(path.as_str())),
+                );
+            }
+            for row in folders::Entity::find().filter(any).all(self).await? {
+                found.push(FolderRecord::try_from(row)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// A folder by its id, whichever project it is in. The caller checks the project that it names.
     pub async fn find_folder_anywhere(&self, id: FolderId) -> Result<Option<FolderRecord>, StoreError> {
         folders::Entity::find_by_id(id.0)
@@ -103,11 +121,12 @@ impl Session {
     pub async fn list_folders_in(&self, parent: FolderId) -> Result<Vec<FolderRecord>, StoreError> {
         let rows = folders::Entity::find()
             .filter(folders::Column::ParentId.eq(parent.0))
-            .order_by_asc(folders::Column::Name)
-            .order_by_asc(folders::Column::Id)
             .all(self)
             .await?;
-        rows.into_iter().map(FolderRecord::try_from).collect()
+        let mut found = rows.into_iter().map(FolderRecord::try_from).collect::<Result<Vec<_>, _>>()?;
+        // Not left to the database: the engines' collations differ.
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
     }
 
     /// All folders below a path, by path; not the one at the path itself.
@@ -123,6 +142,15 @@ impl Session {
         Ok(found)
     }
 
+    /// All folders of a project.
+    pub async fn list_folders_of_project(&self, project: ProjectId) -> Result<Vec<FolderRecord>, StoreError> {
+        let rows = folders::Entity::find()
+            .filter(folders::Column::ProjectId.eq(project.0))
+            .all(self)
+            .await?;
+        rows.into_iter().map(FolderRecord::try_from).collect()
+    }
+
     /// The ids of all folders of an environment.
     pub async fn list_folders_of_environment(&self, environment: EnvironmentId) -> Result<Vec<FolderId>, StoreError> {
         let rows = folders::Entity::find()
@@ -134,6 +162,18 @@ impl Session {
 }
 
 impl Tx {
+    /// Keeps everybody else from changing the tree of an environment's folders, until the end of the transaction. False if the
+    /// environment is gone.
+    ///
+    /// Taken before any folder's own lock ([`Tx::lock_folder`]), never after.
+    pub async fn lock_environment(&self, environment: EnvironmentId) -> Result<bool, StoreError> {
+        let found = environments::Entity::find_by_id(environment.0)
+            .lock_exclusive()
+            .one(&**self)
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Writes a folder back. Refused by `uq_folders_path` if there is one at its path.
     pub async fn update_folder(&self, folder: &FolderRecord) -> Result<(), StoreError> {
         folders::Entity::update_many()

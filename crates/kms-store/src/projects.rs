@@ -217,6 +217,10 @@ impl Session {
 
     /// The project of that slug in the organization.
     pub async fn find_project_by_slug(&self, org: OrgId, slug: &str) -> Result<Option<ProjectRecord>, StoreError> {
+        // PostgreSQL refuses a NUL in any text, even to look for.
+        if slug.contains('\0') {
+            return Ok(None);
+        }
         let row = projects::Entity::find()
             .filter(projects::Column::OrgId.eq(org.0))
             .filter(projects::Column::Slug.eq(slug))
@@ -338,6 +342,10 @@ impl Session {
 
     /// The environment of that slug in the project.
     pub async fn find_environment(&self, project: ProjectId, slug: &str) -> Result<Option<EnvironmentRecord>, StoreError> {
+        // PostgreSQL refuses a NUL in any text, even to look for.
+        if slug.contains('\0') {
+            return Ok(None);
+        }
         let row = environments::Entity::find()
             .filter(environments::Column::ProjectId.eq(project.0))
             .filter(environments::Column::Slug.eq(slug))

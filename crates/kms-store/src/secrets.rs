@@ -153,6 +153,14 @@ impl TryFrom<secret_versions::Model> for SecretVersionRecord {
     }
 }
 
+/// Values in one `in (…)`: both engines allow over 30,000 parameters.
+const IN_ONE_QUERY: usize = 10_000;
+
+/// Sorts as every list is sorted. Not left to the database: the engines' collations differ.
+fn by_name(found: &mut [SecretRecord]) {
+    found.sort_by(|a, b| a.key.cmp(&b.key).then(a.id.cmp(&b.id)));
+}
+
 fn records(rows: Vec<secrets::Model>) -> Result<Vec<SecretRecord>, StoreError> {
     rows.into_iter().map(SecretRecord::try_from).collect()
 }
@@ -160,6 +168,10 @@ fn records(rows: Vec<secrets::Model>) -> Result<Vec<SecretRecord>, StoreError> {
 impl Session {
     /// The secret of that name in a folder.
     pub async fn find_secret(&self, folder: FolderId, key: &str) -> Result<Option<SecretRecord>, StoreError> {
+        // PostgreSQL refuses a NUL in any text, even to look for.
+        if key.contains('\0') {
+            return Ok(None);
+        }
         let row = secrets::Entity::find()
             .filter(secrets::Column::FolderId.eq(folder.0))
             .filter(secrets::Column::Key.eq(key))
@@ -179,20 +191,13 @@ impl Session {
 
     /// The secrets of a folder, by name.
     pub async fn list_secrets(&self, folder: FolderId) -> Result<Vec<SecretRecord>, StoreError> {
-        records(
-            secrets::Entity::find()
-                .filter(secrets::Column::FolderId.eq(folder.0))
-                .order_by_asc(secrets::Column::Key)
-                .order_by_asc(secrets::Column::Id)
-                .all(self)
-                .await?,
-        )
+        self.list_secrets_of_folders(&[folder]).await
     }
 
     /// The secrets of several folders, by name.
     pub async fn list_secrets_of_folders(&self, folders: &[FolderId]) -> Result<Vec<SecretRecord>, StoreError> {
         let mut found = Vec::new();
-        for part in folders.chunks(10_000) {
+        for part in folders.chunks(IN_ONE_QUERY) {
             found.extend(records(
                 secrets::Entity::find()
                     .filter(secrets::Column::FolderId.is_in(part.iter().map(|id| id.0)))
@@ -200,7 +205,27 @@ impl Session {
                     .await?,
             )?);
         }
-        found.sort_by(|a, b| a.key.cmp(&b.key).then(a.id.cmp(&b.id)));
+        by_name(&mut found);
+        Ok(found)
+    }
+
+    /// The folder and the name of those secrets of the folders that have one of the names.
+    pub async fn list_secret_names(&self, folders: &[FolderId], names: &[String]) -> Result<Vec<(FolderId, String)>, StoreError> {
+        let mut found = Vec::new();
+        for part in folders.chunks(IN_ONE_QUERY) {
+            for some in names.chunks(IN_ONE_QUERY) {
+                let rows: Vec<(Uuid, String)> = secrets::Entity::find()
+                    .select_only()
+                    .column(secrets::Column::FolderId)
+                    .column(secrets::Column::Key)
+                    .filter(secrets::Column::FolderId.is_in(part.iter().map(|id| id.0)))
+                    .filter(secrets::Column::Key.is_in(some.iter().map(String::as_str)))
+                    .into_tuple()
+                    .all(self)
+                    .await?;
+                found.extend(rows.into_iter().map(|(folder, key)| (FolderId(folder), key)));
+            }
+        }
         Ok(found)
     }
 
@@ -216,13 +241,14 @@ impl Session {
 
     /// The secrets that a rotation owns, by name.
     pub async fn list_secrets_of_rotation(&self, rotation: RotationId) -> Result<Vec<SecretRecord>, StoreError> {
-        records(
+        let mut found = records(
             secrets::Entity::find()
                 .filter(secrets::Column::RotationId.eq(rotation.0))
-                .order_by_asc(secrets::Column::Key)
                 .all(self)
                 .await?,
-        )
+        )?;
+        by_name(&mut found);
+        Ok(found)
     }
 
     /// One version of a secret.
@@ -252,6 +278,18 @@ impl Tx {
     /// Keeps everybody else from changing what stands in a folder, until the end of the transaction. False if it is gone.
     pub async fn lock_folder(&self, folder: FolderId) -> Result<bool, StoreError> {
         Ok(folders::Entity::find_by_id(folder.0).lock_exclusive().one(&**self).await?.is_some())
+    }
+
+    /// [`Tx::lock_folder`] for several, in one order for everybody, so that nobody waits in a circle. False if one is gone.
+    pub async fn lock_folders(&self, folders: &[FolderId]) -> Result<bool, StoreError> {
+        let mut ordered = folders.to_vec();
+        ordered.sort_unstable();
+        ordered.dedup();
+        let mut all = true;
+        for folder in ordered {
+            all &= self.lock_folder(folder).await?;
+        }
+        Ok(all)
     }
 
     async fn insert_version(&self, secret: &SecretRecord, author: &VersionAuthor) -> Result<(), StoreError> {

@@ -1,30 +1,38 @@
 //! Expansion of references: a pure function over values that were loaded before.
 //!
-//! What is not loaded yet is named, loaded whole folders at a time, and the expansion is tried again; so a list of a thousand secrets
-//! costs as many queries as there are folders that its references lead to.
+//! A reference is replaced by the value it leads to, in which references count from the place of that value. A reference without a
+//! target stays as it is, and so does one that leads back to where it came from, or deeper than [`DEPTH_LIMIT`]. After a replacement
+//! the text is read again, so that composed references (`${PRE${X}}`) work; but what came whole out of another value stays what it
+//! became there, and is not looked up a second time at a place it was not written for.
+//!
+//! What is not loaded yet is named, and the expansion is tried again once it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use kms_core::names::SecretPath;
 use kms_core::reference::{DEPTH_LIMIT, Piece, Reference, pieces};
+use kms_core::secret::SecretString;
 
 /// A folder that values come from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source {
-    /// Slug of the project; none for the project that the request is about.
-    pub(super) project: Option<String>,
+    /// Slug of the project.
+    pub(super) project: String,
     /// Slug of the environment.
     pub(super) environment: String,
     /// Path of the folder.
-    pub(super) path: String,
+    pub(super) path: SecretPath,
 }
 
 /// A value that a reference may lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
-    /// The caller may read it.
-    Readable(String),
-    /// The caller may not.
+    /// The caller may read it, and it may have references of its own.
+    Readable(SecretString),
+    /// The caller may read it; what looks like a reference in it is none (values that a rotation writes).
+    Literal(SecretString),
+    /// The caller may not read it.
     Forbidden,
 }
 
@@ -32,70 +40,79 @@ pub(super) enum Target {
 pub(super) type Loaded = BTreeMap<Source, BTreeMap<String, Target>>;
 
 /// What an expansion came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Expansion {
     /// The text.
-    Done(String),
+    Done(SecretString),
     /// These folders must be loaded first.
     Needs(BTreeSet<Source>),
     /// These references lead to what the caller may not read.
     Forbidden(BTreeSet<String>),
-    /// The text would become too long.
-    TooLong,
+    /// The allowance is used up.
+    TooMuch,
 }
 
-/// Longest expanded value, in bytes: references that multiply each other must not fill the memory.
-pub(super) const LONGEST: usize = 1024 * 1024;
+/// How much work one request may make: references that multiply each other must not fill memory or time.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    bytes: usize,
+    steps: usize,
+}
 
-#[derive(Default)]
-struct Run {
-    needs: BTreeSet<Source>,
-    forbidden: BTreeSet<String>,
-    too_long: bool,
-    /// References that lead back to where they came from: cut once, they stay as they are.
-    cut: BTreeSet<String>,
-    /// Bytes produced so far, over all levels.
-    produced: usize,
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            bytes: 64 * 1024 * 1024,
+            steps: 500_000,
+        }
+    }
+}
+
+impl Allowance {
+    fn spend(&mut self, bytes: usize) -> bool {
+        match (self.bytes.checked_sub(bytes), self.steps.checked_sub(1)) {
+            (Some(bytes), Some(steps)) => {
+                *self = Self { bytes, steps };
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Where a reference in a value of `here` leads.
 pub(super) fn resolve(reference: &Reference, here: &Source) -> (Source, String) {
-    match reference {
-        Reference::Here { key } => (here.clone(), key.clone()),
-        Reference::InProject { environment, path, key } => {
-            let source = Source {
-                project: here.project.clone(),
-                environment: environment.clone(),
-                path: path.as_str().to_owned(),
-            };
-            (source, key.clone())
-        }
+    let (project, environment, path, key) = match reference {
+        Reference::Here { key } => (&here.project, &here.environment, &here.path, key),
+        Reference::InProject { environment, path, key } => (&here.project, environment, path, key),
         Reference::InOtherProject {
             project,
             environment,
             path,
             key,
-        } => {
-            let source = Source {
-                project: Some(project.clone()),
-                environment: environment.clone(),
-                path: path.as_str().to_owned(),
-            };
-            (source, key.clone())
-        }
-    }
+        } => (project, environment, path, key),
+    };
+    let source = Source {
+        project: project.clone(),
+        environment: environment.clone(),
+        path: path.clone(),
+    };
+    (source, key.clone())
 }
 
 /// Expands the references in `value`, which stands in the secret `key` of `here`.
-///
-/// A reference without a target stays as it is, and so does one that leads back to where it came from. After a replacement the text
-/// is read again, so that composed references work.
-pub(super) fn expand(value: &str, here: &Source, key: &str, loaded: &Loaded) -> Expansion {
-    let mut run = Run::default();
-    let mut trail = vec![(here.clone(), key.to_owned())];
-    let text = run.text(value, here, loaded, &mut trail, 0);
-    if run.too_long {
-        Expansion::TooLong
+pub(super) fn expand(value: &SecretString, here: &Source, key: &str, loaded: &Loaded, allowance: &mut Allowance) -> Expansion {
+    let mut run = Run {
+        loaded,
+        allowance,
+        trail: vec![(here.clone(), key.to_owned())],
+        needs: BTreeSet::new(),
+        forbidden: BTreeSet::new(),
+        too_much: false,
+    };
+    let text = run.text(value, here);
+    if run.too_much {
+        Expansion::TooMuch
     } else if !run.needs.is_empty() {
         Expansion::Needs(run.needs)
     } else if !run.forbidden.is_empty() {
@@ -105,53 +122,103 @@ pub(super) fn expand(value: &str, here: &Source, key: &str, loaded: &Loaded) -> 
     }
 }
 
-impl Run {
-    fn text(&mut self, value: &str, here: &Source, loaded: &Loaded, trail: &mut Vec<(Source, String)>, depth: usize) -> String {
-        self.produced = self.produced.saturating_add(value.len());
-        if self.produced > LONGEST {
-            self.too_long = true;
-        }
-        if depth >= DEPTH_LIMIT || self.too_long || !value.contains("${") {
-            return value.to_owned();
-        }
-        let mut result = String::with_capacity(value.len());
-        let mut replaced = false;
-        for piece in pieces(value) {
-            match piece {
-                Piece::Text(text) => result.push_str(text),
-                Piece::Reference { text, target } => match self.target(&target, text, here, loaded, trail, depth) {
-                    Some(value) => {
-                        replaced = true;
-                        result.push_str(&value);
-                    }
-                    None => result.push_str(text),
-                },
-            }
-        }
-        // Composed references (`${PRE${X}}`) become visible only now.
-        if replaced && result.contains("${") && result != value {
-            self.text(&result, here, loaded, trail, depth + 1)
-        } else {
-            result
-        }
+struct Run<'a> {
+    loaded: &'a Loaded,
+    allowance: &'a mut Allowance,
+    /// The secrets that led here, from the one that is expanded.
+    trail: Vec<(Source, String)>,
+    needs: BTreeSet<Source>,
+    forbidden: BTreeSet<String>,
+    too_much: bool,
+}
+
+/// A text, and the spans of it that came whole out of other values, in order.
+struct Composed {
+    text: SecretString,
+    settled: Vec<Range<usize>>,
+}
+
+impl Composed {
+    fn is_settled(&self, span: &Range<usize>) -> bool {
+        let after = self.settled.partition_point(|settled| settled.start <= span.start);
+        after
+            .checked_sub(1)
+            .and_then(|last| self.settled.get(last))
+            .is_some_and(|settled| span.end <= settled.end)
     }
 
-    fn target(
-        &mut self,
-        reference: &Reference,
-        text: &str,
-        here: &Source,
-        loaded: &Loaded,
-        trail: &mut Vec<(Source, String)>,
-        depth: usize,
-    ) -> Option<String> {
-        let place = resolve(reference, here);
-        if trail.contains(&place) {
-            self.cut.insert(text.to_owned());
+    /// The text with some spans replaced. `parts` covers the whole text, in order.
+    fn replaced(&self, parts: &[(Range<usize>, Option<SecretString>)]) -> Self {
+        let length = parts
+            .iter()
+            .map(|(span, value)| value.as_ref().map_or(span.len(), SecretString::len))
+            .sum();
+        // Allocated once: growing would leave copies of the value behind.
+        let mut text = String::with_capacity(length);
+        let mut settled = Vec::new();
+        for (span, value) in parts {
+            let start = text.len();
+            match value {
+                Some(value) => {
+                    text.push_str(value.expose());
+                    settled.push(start..text.len());
+                }
+                None => {
+                    text.push_str(self.text.expose().get(span.clone()).unwrap_or_default());
+                    let from = self.settled.partition_point(|settled| settled.end <= span.start);
+                    for old in self.settled.iter().skip(from).take_while(|old| old.start < span.end) {
+                        let kept = old.start.max(span.start)..old.end.min(span.end);
+                        settled.push(start + (kept.start - span.start)..start + (kept.end - span.start));
+                    }
+                }
+            }
         }
-        if self.cut.contains(text) {
+        Self {
+            text: SecretString::new(text),
+            settled,
+        }
+    }
+}
+
+impl Run<'_> {
+    fn text(&mut self, value: &SecretString, here: &Source) -> SecretString {
+        let mut composed = Composed {
+            text: value.clone(),
+            settled: Vec::new(),
+        };
+        for _reading in 0..DEPTH_LIMIT {
+            if !self.allowance.spend(composed.text.len()) {
+                self.too_much = true;
+            }
+            if self.too_much || !composed.text.expose().contains("${") {
+                break;
+            }
+            let mut parts = Vec::new();
+            let mut end = 0;
+            for piece in pieces(composed.text.expose()) {
+                let (Piece::Text(text) | Piece::Reference { text, .. }) = piece;
+                let span = end..end + text.len();
+                end = span.end;
+                let value = match &piece {
+                    Piece::Reference { target, .. } if !composed.is_settled(&span) => self.target(target, text, here),
+                    _ => None,
+                };
+                parts.push((span, value));
+            }
+            if parts.iter().all(|(_, value)| value.is_none()) {
+                break;
+            }
+            composed = composed.replaced(&parts);
+        }
+        composed.text
+    }
+
+    fn target(&mut self, reference: &Reference, text: &str, here: &Source) -> Option<SecretString> {
+        let place = resolve(reference, here);
+        if self.too_much || self.trail.len() > DEPTH_LIMIT || self.trail.contains(&place) {
             return None;
         }
+        let loaded = self.loaded;
         let Some(folder) = loaded.get(&place.0) else {
             self.needs.insert(place.0);
             return None;
@@ -161,134 +228,17 @@ impl Run {
                 self.forbidden.insert(text.to_owned());
                 None
             }
+            Target::Literal(value) => Some(value.clone()),
             Target::Readable(value) => {
-                let source = place.0.clone();
-                trail.push(place);
-                let expanded = self.text(value, &source, loaded, trail, depth + 1);
-                trail.pop();
+                let there = place.0.clone();
+                self.trail.push(place);
+                let expanded = self.text(value, &there);
+                self.trail.pop();
                 Some(expanded)
             }
         }
     }
 }
 
-/// The folder of a path that references name.
-pub(super) fn source(environment: &str, path: &SecretPath) -> Source {
-    Source {
-        project: None,
-        environment: environment.to_owned(),
-        path: path.as_str().to_owned(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn here() -> Source {
-        Source {
-            project: None,
-            environment: "dev".into(),
-            path: "/".into(),
-        }
-    }
-
-    fn loaded(values: &[(&str, &str)]) -> Loaded {
-        let folder = values
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), Target::Readable((*value).to_owned())))
-            .collect();
-        Loaded::from([(here(), folder)])
-    }
-
-    fn done(value: &str, values: &[(&str, &str)]) -> String {
-        match expand(value, &here(), "SELF", &loaded(values)) {
-            Expansion::Done(text) => text,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn references_lead_on() {
-        assert_eq!(done("${A}!", &[("A", "<${B}>"), ("B", "b")]), "<b>!");
-    }
-
-    #[test]
-    fn a_reference_without_a_target_stays() {
-        assert_eq!(done("x ${NONE} y", &[]), "x ${NONE} y");
-    }
-
-    #[test]
-    fn a_circle_is_cut() {
-        assert_eq!(done("${A}", &[("A", "a${B}"), ("B", "b${A}")]), "ab${A}");
-        assert_eq!(done("me ${SELF}", &[("SELF", "me ${SELF}")]), "me ${SELF}");
-    }
-
-    #[test]
-    fn composed_references_work() {
-        assert_eq!(done("${K${N}}", &[("N", "1"), ("K1", "value")]), "value");
-    }
-
-    #[test]
-    fn what_may_not_be_read_is_named() {
-        let mut values = loaded(&[]);
-        values.get_mut(&here()).unwrap().insert("P".into(), Target::Forbidden);
-        assert_eq!(
-            expand("${P}", &here(), "SELF", &values),
-            Expansion::Forbidden(BTreeSet::from(["${P}".to_owned()]))
-        );
-    }
-
-    #[test]
-    fn a_folder_that_is_not_loaded_is_asked_for() {
-        let wanted = Source {
-            project: None,
-            environment: "prod".into(),
-            path: "/llm".into(),
-        };
-        assert_eq!(
-            expand("${prod.llm.K}", &here(), "SELF", &loaded(&[])),
-            Expansion::Needs(BTreeSet::from([wanted]))
-        );
-    }
-
-    #[test]
-    fn values_that_multiply_each_other_end() {
-        let long = "x".repeat(1000);
-        let mut values: Vec<(String, String)> = vec![("V0".to_owned(), long)];
-        for level in 1..10 {
-            values.push((format!("V{level}"), format!("${{V{}}}", level - 1).repeat(10)));
-        }
-        let values: Vec<(&str, &str)> = values.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        assert_eq!(expand("${V9}", &here(), "SELF", &loaded(&values)), Expansion::TooLong);
-    }
-
-    proptest! {
-        /// Without circles and within the depth, expansion is plain substitution from the leaves up.
-        #[test]
-        fn agrees_with_substitution_from_the_leaves(parts in proptest::collection::vec((0_usize..4, "[a-z]{0,3}"), 1..6)) {
-            let mut values: Vec<(String, String)> = Vec::new();
-            let mut plain: Vec<String> = Vec::new();
-            for (index, (target, text)) in parts.iter().enumerate() {
-                let lower = target % (index + 1);
-                if index == 0 || lower == index {
-                    values.push((format!("V{index}"), text.clone()));
-                    plain.push(text.clone());
-                } else {
-                    values.push((format!("V{index}"), format!("{text}${{V{lower}}}{text}")));
-                    plain.push(format!("{text}{}{text}", plain[lower]));
-                }
-            }
-            let borrowed: Vec<(&str, &str)> = values.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-            let last = values.len() - 1;
-            prop_assert_eq!(done(&format!("${{V{last}}}"), &borrowed), plain[last].clone());
-        }
-
-        #[test]
-        fn no_value_panics(value in "[${}.@A-Ca-c \\-]{0,60}") {
-            let _ = expand(&value, &here(), "SELF", &loaded(&[("A", "${B}"), ("B", "${A}${C}"), ("C", "c")]));
-        }
-    }
-}
+mod tests;

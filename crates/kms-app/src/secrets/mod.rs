@@ -1,22 +1,33 @@
-//! Secrets: values, comments, versions, references (`core-api.md` §§9–11).
+//! Secrets: values, comments, metadata, versions, references (`core-api.md` §§9–11).
 //!
-//! * [`read`]: lists and single secrets, with references expanded;
-//! * [`write`]: create, change, delete, several at once;
-//! * [`expand`]: references as a pure function over what was loaded;
-//! * [`seal`]: how values and comments are sealed.
+//! * [`read`]: lists and single secrets;
+//! * [`write`], [`remove`], [`relocate`]: create, change, delete, move, several at once;
+//! * [`expand`]: references as a pure function over what was loaded; [`expansion`] loads;
+//! * [`references`]: references that are written, and that follow a rename;
+//! * [`seal`], [`metadata`]: how values, comments and metadata are sealed.
+//!
+//! Whoever writes secrets holds the lock of their folder ([`kms_store::Tx::lock_folder`]), and reads them under it.
 
 mod expand;
+mod expansion;
+mod metadata;
 mod place;
 mod read;
+mod references;
+mod relocate;
+mod remove;
 mod seal;
 mod write;
 
 use kms_core::ids::ProjectId;
+use kms_core::names::SecretPath;
 use kms_core::secret::SecretString;
 use kms_store::secrets::{SecretRecord, VersionAuthor};
 
+pub use metadata::{MetadataEntry, MetadataFilter};
 pub(crate) use place::Place;
 pub use read::{ListQuery, PlaceSelector, ReadOptions, SecretVersion};
+pub use relocate::{Relocated, Relocation};
 pub use write::{MissingMode, NewSecret, SecretChanges};
 
 /// A secret as it is shown.
@@ -28,10 +39,12 @@ pub struct Secret {
     pub value: Option<SecretString>,
     /// Its comment, empty if it has none.
     pub comment: String,
+    /// Its metadata, in the order in which it was given.
+    pub metadata: Vec<MetadataEntry>,
     /// Slug of its environment.
     pub environment: String,
     /// Path of its folder.
-    pub path: String,
+    pub path: SecretPath,
 }
 
 impl Secret {

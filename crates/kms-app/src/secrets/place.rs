@@ -1,9 +1,9 @@
 //! Places of secrets: an environment and a folder of a project, as requests name them.
 
 use kms_core::names::SecretPath;
-use kms_store::Session;
 use kms_store::folders::FolderRecord;
 use kms_store::projects::EnvironmentRecord;
+use kms_store::{Session, Tx};
 
 use crate::access::ProjectScope;
 use crate::actor::Actor;
@@ -54,6 +54,16 @@ impl App {
             }),
             (_, Some((_, None))) => Err(missing_folder(selector)),
             (_, None) => Err(missing_environment(&selector.environment)),
+        }
+    }
+
+    /// [`App::find_place_for`], and the lock of the folder: what is read of its secrets afterwards stays so until the commit.
+    pub(crate) async fn lock_place(&self, tx: &Tx, actor: &Actor, selector: &PlaceSelector) -> Result<Place, Error> {
+        let place = self.find_place_for(tx, actor, selector).await?;
+        if tx.lock_folder(place.folder.id).await? {
+            Ok(place)
+        } else {
+            Err(missing_folder(selector))
         }
     }
 }

@@ -1,22 +1,21 @@
 //! Reading secrets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kms_core::ids::{FolderId, SecretId};
-use kms_core::names::SecretName;
+use kms_core::names::{SecretName, SecretPath};
 use kms_core::permission::{Resource, project};
 use kms_core::seal::KeyScope;
-use kms_core::secret::SecretString;
 use kms_crypto::data::DataKeys;
 use kms_store::Session;
 use kms_store::secrets::{SecretRecord, SecretVersionRecord};
 use serde_json::json;
 
 use super::Secret;
-use super::expand::{Expansion, Loaded, Source, Target, expand, source};
+use super::metadata::MetadataFilter;
 pub use super::place::PlaceSelector;
 use super::place::{missing_environment, missing_folder};
-use crate::access::{ProjectScope, project_scope, scope_of};
+use crate::access::{ProjectScope, project_scope};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::{App, Error};
@@ -37,8 +36,10 @@ pub struct ListQuery {
     pub place: PlaceSelector,
     /// Whether folders below are listed too.
     pub recursive: bool,
-    /// Only secrets whose metadata has all of one of these sets of (key, value).
-    pub metadata: Vec<Vec<(String, String)>>,
+    /// Only secrets whose metadata satisfies all of these.
+    pub metadata: Vec<MetadataFilter>,
+    /// Only secrets with one of these tags (slugs), if there are any.
+    pub tags: Vec<String>,
     /// How they are shown.
     pub options: ReadOptions,
 }
@@ -55,12 +56,9 @@ pub struct SecretVersion {
 /// How deep a recursive list goes.
 const DEPTH: usize = 20;
 
-/// Folders that references of one request may lead to.
-const MOST_FOLDERS: usize = 200;
-
 impl App {
     /// The secrets of a folder, or of all folders below it, by name.
-    pub async fn list_secrets(&self, actor: &Actor, query: &ListQuery) -> Result<(Vec<Secret>, String), Error> {
+    pub async fn list_secrets(&self, actor: &Actor, query: &ListQuery) -> Result<Vec<Secret>, Error> {
         let session = self.store().read();
         let (scope, found) = self.look_for(&session, actor, &query.place).await?;
         scope.require_somewhere(project::SECRETS_DESCRIBE)?;
@@ -70,31 +68,36 @@ impl App {
             Some((_, None)) if query.recursive => return Err(missing_folder(&query.place)),
             None if query.recursive => return Err(missing_environment(&query.place.environment)),
             // A folder that is not there has no secrets.
-            _ => return Ok((Vec::new(), project.to_string())),
+            _ => return Ok(Vec::new()),
         };
-        let mut paths: BTreeMap<FolderId, String> = BTreeMap::from([(folder.id, folder.path.as_str().to_owned())]);
+        let mut paths: BTreeMap<FolderId, SecretPath> = BTreeMap::from([(folder.id, folder.path.clone())]);
         if query.recursive {
             let depth = folder.path.segments().count();
             for below in session.list_folders_below(environment.id, &folder.path).await? {
                 if below.path.segments().count() - depth <= DEPTH {
-                    paths.insert(below.id, below.path.as_str().to_owned());
+                    paths.insert(below.id, below.path);
                 }
             }
         }
         let folders: Vec<FolderId> = paths.keys().copied().collect();
-        let mut records = if query.recursive {
-            session.list_secrets_of_folders(&folders).await?
-        } else {
-            session.list_secrets(folder.id).await?
-        };
-        records.retain(|record| has_metadata(record, &query.metadata));
+        let mut records = session.list_secrets_of_folders(&folders).await?;
+        // No secret has a tag yet.
+        records.retain(|_| query.tags.is_empty());
         let mut shown = Vec::with_capacity(records.len());
         let keys = self.data_keys(&session, KeyScope::Project(project)).await?;
         for record in records {
-            let path = paths.get(&record.folder).cloned().unwrap_or_default();
-            let resource = Resource::at(&environment.slug, &path).named(&record.key);
+            let Some(path) = paths.get(&record.folder) else {
+                continue;
+            };
+            let resource = Resource::at(&environment.slug, path.as_str()).named(&record.key);
             if !scope.allows(project::SECRETS_DESCRIBE, &resource) {
                 continue;
+            }
+            if !query.metadata.is_empty() {
+                let entries = self.open_metadata(&keys, &record)?;
+                if !query.metadata.iter().all(|wanted| wanted.holds(&entries)) {
+                    continue;
+                }
             }
             if query.options.values && !scope.allows(project::SECRETS_READ_VALUE, &resource) {
                 if query.recursive {
@@ -104,7 +107,7 @@ impl App {
                     missing: project::SECRETS_READ_VALUE,
                 });
             }
-            shown.push(self.show_secret(&keys, record, &environment.slug, &path, query.options.values)?);
+            shown.push(self.show_secret(&keys, record, &environment.slug, path, query.options.values)?);
         }
         if query.options.values && query.options.expand {
             self.expand_all(&session, actor, &scope, &mut shown).await?;
@@ -113,7 +116,7 @@ impl App {
             "environment": environment.slug, "secretPath": folder.path.as_str(), "numberOfSecrets": shown.len(), "recursive": query.recursive,
         });
         self.record_read(actor, Event::in_project("get-secrets", project, metadata)).await?;
-        Ok((shown, project.to_string()))
+        Ok(shown)
     }
 
     /// One secret by its name, now or in an earlier version.
@@ -136,7 +139,7 @@ impl App {
             actor,
             &found.scope,
             record,
-            (&found.environment.slug, found.folder.path.as_str()),
+            (&found.environment.slug, &found.folder.path),
             version,
             options,
         )
@@ -159,16 +162,8 @@ impl App {
             .await?
             .ok_or_else(unknown)?;
         let environment = session.find_environment_by_id(folder.environment).await?.ok_or_else(unknown)?;
-        self.answer_one(
-            &session,
-            actor,
-            &scope,
-            record,
-            (&environment.slug, folder.path.as_str()),
-            None,
-            options,
-        )
-        .await
+        self.answer_one(&session, actor, &scope, record, (&environment.slug, &folder.path), None, options)
+            .await
     }
 
     #[expect(clippy::too_many_arguments, reason = "private; both callers have all of these at hand")]
@@ -178,11 +173,11 @@ impl App {
         actor: &Actor,
         scope: &ProjectScope,
         record: SecretRecord,
-        (environment, path): (&str, &str),
+        (environment, path): (&str, &SecretPath),
         version: Option<u32>,
         options: ReadOptions,
     ) -> Result<Secret, Error> {
-        let resource = Resource::at(environment, path).named(&record.key);
+        let resource = Resource::at(environment, path.as_str()).named(&record.key);
         if !scope.allows(project::SECRETS_DESCRIBE, &resource) {
             return Err(Error::PermissionDenied {
                 missing: project::SECRETS_DESCRIBE,
@@ -208,7 +203,7 @@ impl App {
         }
         let secret = shown.pop().ok_or_else(|| Error::internal("a secret was lost"))?;
         let metadata = json!({
-            "environment": environment, "secretPath": path, "secretId": secret.record.id, "secretKey": secret.record.key,
+            "environment": environment, "secretPath": path.as_str(), "secretId": secret.record.id, "secretKey": secret.record.key,
             "secretVersion": secret.record.version,
         });
         self.record_read(actor, Event::in_project("get-secret", secret.record.project, metadata))
@@ -239,7 +234,7 @@ impl App {
         let mut versions = Vec::new();
         for old in session.list_secret_versions(id, offset, limit.min(100)).await? {
             let then = as_it_was(record.clone(), &old);
-            let secret = self.show_secret(&keys, then, &environment.slug, folder.path.as_str(), values)?;
+            let secret = self.show_secret(&keys, then, &environment.slug, &folder.path, values)?;
             versions.push(SecretVersion {
                 secret,
                 author: old.author,
@@ -257,7 +252,7 @@ impl App {
         keys: &DataKeys,
         record: SecretRecord,
         environment: &str,
-        path: &str,
+        path: &SecretPath,
         values: bool,
     ) -> Result<Secret, Error> {
         let value = if values {
@@ -272,135 +267,20 @@ impl App {
                 .to_owned(),
             None => String::new(),
         };
+        let mut metadata = self.open_metadata(keys, &record)?;
+        if !values {
+            for entry in metadata.iter_mut().filter(|entry| entry.encrypted) {
+                entry.value = None;
+            }
+        }
         Ok(Secret {
             record,
             value,
             comment,
+            metadata,
             environment: environment.to_owned(),
-            path: path.to_owned(),
+            path: path.clone(),
         })
-    }
-
-    /// Expands the references in all values, loading the folders that they lead to.
-    async fn expand_all(&self, session: &Session, actor: &Actor, scope: &ProjectScope, secrets: &mut [Secret]) -> Result<(), Error> {
-        let mut loaded = Loaded::new();
-        loop {
-            let mut needs: BTreeSet<Source> = BTreeSet::new();
-            let mut forbidden: BTreeSet<String> = BTreeSet::new();
-            let mut results: Vec<Option<String>> = Vec::with_capacity(secrets.len());
-            for secret in secrets.iter() {
-                let Some(value) = secret.value.as_ref().filter(|value| value.expose().contains("${")) else {
-                    results.push(None);
-                    continue;
-                };
-                let here = Source {
-                    project: None,
-                    environment: secret.environment.clone(),
-                    path: secret.path.clone(),
-                };
-                match expand(value.expose(), &here, &secret.record.key, &loaded) {
-                    Expansion::Done(text) => results.push(Some(text)),
-                    Expansion::Needs(more) => needs.extend(more),
-                    Expansion::Forbidden(references) => forbidden.extend(references),
-                    Expansion::TooLong => {
-                        return Err(Error::bad_request(format!(
-                            "the references in {} lead to a value that is too long",
-                            secret.record.key
-                        )));
-                    }
-                }
-            }
-            if needs.is_empty() {
-                if !forbidden.is_empty() {
-                    return Err(Error::Forbidden {
-                        message: "a value refers to secrets that you are not allowed to read".to_owned(),
-                        details: Some(json!(forbidden)),
-                    });
-                }
-                for (secret, result) in secrets.iter_mut().zip(results) {
-                    if let Some(text) = result {
-                        let multiline = secret.record.skip_multiline_encoding == Some(true) && text.contains('\n');
-                        secret.value = Some(SecretString::new(if multiline {
-                            format!("\"{}\"", text.replace('\n', "\\n"))
-                        } else {
-                            text
-                        }));
-                    }
-                }
-                return Ok(());
-            }
-            if loaded.len() + needs.len() > MOST_FOLDERS {
-                return Err(Error::bad_request("the references lead to too many folders"));
-            }
-            for wanted in needs {
-                let folder = self.load_source(session, actor, scope, &wanted).await?;
-                loaded.insert(wanted, folder);
-            }
-        }
-    }
-
-    /// The values of a folder that references lead to, as far as the actor may read them; empty if there is no such folder.
-    async fn load_source(
-        &self,
-        session: &Session,
-        actor: &Actor,
-        scope: &ProjectScope,
-        wanted: &Source,
-    ) -> Result<BTreeMap<String, Target>, Error> {
-        let nothing = BTreeMap::new();
-        let other;
-        let scope = match &wanted.project {
-            None => Some(scope),
-            Some(slug) => match session.find_project_by_slug(actor.org, slug).await? {
-                None => return Ok(nothing),
-                Some(project) => {
-                    other = scope_of(session, actor, project.clone(), self.now()).await.ok();
-                    if other.is_none() {
-                        // The project exists, but nothing in it may be read.
-                        return self.read_source(session, None, project.id, wanted).await;
-                    }
-                    other.as_ref()
-                }
-            },
-        };
-        match scope {
-            Some(scope) => self.read_source(session, Some(scope), scope.project().id, wanted).await,
-            None => Ok(nothing),
-        }
-    }
-
-    async fn read_source(
-        &self,
-        session: &Session,
-        scope: Option<&ProjectScope>,
-        project: kms_core::ids::ProjectId,
-        wanted: &Source,
-    ) -> Result<BTreeMap<String, Target>, Error> {
-        let Some(environment) = session.find_environment(project, &wanted.environment).await? else {
-            return Ok(BTreeMap::new());
-        };
-        let path = kms_core::names::SecretPath::from_stored(wanted.path.clone());
-        let Some(folder) = session.find_folder(environment.id, &path).await? else {
-            return Ok(BTreeMap::new());
-        };
-        let keys = self.data_keys(session, KeyScope::Project(project)).await?;
-        let mut values = BTreeMap::new();
-        for record in session.list_secrets(folder.id).await? {
-            let resource = Resource::at(&environment.slug, folder.path.as_str()).named(&record.key);
-            let target = if scope.is_some_and(|scope| scope.allows(project::SECRETS_READ_VALUE, &resource)) {
-                let value = self.open_secret_value(&keys, project, record.id, record.version, &record.sealed_value)?;
-                Target::Readable(value.expose().to_owned())
-            } else {
-                Target::Forbidden
-            };
-            values.insert(record.key, target);
-        }
-        Ok(values)
-    }
-
-    /// The place that references of a secret count from.
-    pub(super) fn source_of(environment: &str, path: &kms_core::names::SecretPath) -> Source {
-        source(environment, path)
     }
 }
 
@@ -419,17 +299,4 @@ fn as_it_was(record: SecretRecord, old: &SecretVersionRecord) -> SecretRecord {
         updated_at: old.created_at,
         ..record
     }
-}
-
-fn has_metadata(record: &SecretRecord, wanted: &[Vec<(String, String)>]) -> bool {
-    let entries = record.metadata.as_array().map(Vec::as_slice).unwrap_or_default();
-    wanted.is_empty()
-        || wanted.iter().any(|set| {
-            set.iter().all(|(key, value)| {
-                entries.iter().any(|entry| {
-                    entry.get("key").and_then(serde_json::Value::as_str) == Some(key)
-                        && entry.get("value").and_then(serde_json::Value::as_str) == Some(value)
-                })
-            })
-        })
 }

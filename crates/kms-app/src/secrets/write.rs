@@ -1,18 +1,17 @@
-//! Writing secrets.
+//! Making and changing secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kms_core::ids::{ProjectId, SecretId};
+use kms_core::ids::SecretId;
 use kms_core::names::SecretName;
 use kms_core::permission::{Resource, project};
-use kms_core::reference::{Reference, references, rewrite};
 use kms_core::seal::KeyScope;
 use kms_core::secret::SecretString;
 use kms_store::Tx;
 use kms_store::secrets::SecretRecord;
 use serde_json::{Value, json};
 
-use super::expand::resolve;
+use super::metadata::MetadataEntry;
 use super::place::Place;
 use super::read::{PlaceSelector, missing};
 use super::{Secret, author_of};
@@ -30,13 +29,13 @@ pub struct NewSecret {
     pub value: SecretString,
     /// Its comment.
     pub comment: String,
-    /// Its metadata: an array of `{key, value, isEncrypted?}`.
-    pub metadata: Value,
+    /// Its metadata.
+    pub metadata: Vec<MetadataEntry>,
     /// For clients that write it into files.
     pub skip_multiline_encoding: Option<bool>,
     /// What to remind of.
     pub reminder_note: Option<String>,
-    /// How often to remind.
+    /// How often to remind; 0 is never.
     pub reminder_repeat_days: Option<u32>,
 }
 
@@ -50,12 +49,12 @@ pub struct SecretChanges {
     /// Its new comment.
     pub comment: Option<String>,
     /// Its new metadata, whole.
-    pub metadata: Option<Value>,
+    pub metadata: Option<Vec<MetadataEntry>>,
     /// For clients that write it into files.
     pub skip_multiline_encoding: Option<bool>,
     /// What to remind of.
     pub reminder_note: Option<String>,
-    /// How often to remind.
+    /// How often to remind; 0 is never.
     pub reminder_repeat_days: Option<u32>,
 }
 
@@ -71,143 +70,127 @@ pub enum MissingMode {
     Skip,
 }
 
-fn rotated() -> Error {
-    Error::bad_request("Cannot update rotated secret: its name and value belong to a secret rotation")
+/// What one request writes.
+#[derive(Default)]
+struct Batch {
+    /// As they will be answered.
+    secrets: Vec<Secret>,
+    /// Those whose value was given.
+    fresh: BTreeSet<SecretId>,
+    /// Old names to new ones.
+    renames: BTreeMap<String, String>,
 }
 
 impl App {
-    /// Makes secrets, all or none.
-    pub async fn create_secrets(&self, actor: &Actor, place: &PlaceSelector, new: Vec<NewSecret>) -> Result<Vec<Secret>, Error> {
+    /// Makes secrets, all or none. They may refer to each other.
+    pub async fn create_secrets(&self, actor: &Actor, selector: &PlaceSelector, new: Vec<NewSecret>) -> Result<Vec<Secret>, Error> {
         let tx = self.store().write().await?;
-        let found = self.find_place_for(&tx, actor, place).await?;
-        tx.lock_folder(found.folder.id).await?;
-        let mut made = Vec::with_capacity(new.len());
+        let place = self.lock_place(&tx, actor, selector).await?;
+        let mut batch = Batch::default();
         for secret in new {
-            made.push(self.create_one(&tx, actor, &found, secret).await?);
+            self.create_one(&tx, actor, &place, secret, &mut batch).await?;
         }
-        let event = written("create-secret", "create-secrets", &found, &made);
-        tx.insert_audit(&[self.entry(actor, event)]).await?;
-        tx.commit().await?;
-        Ok(made)
-    }
-
-    async fn create_one(&self, tx: &Tx, actor: &Actor, place: &Place, new: NewSecret) -> Result<Secret, Error> {
-        let (environment, path) = (place.environment.slug.as_str(), &place.folder.path);
-        let resource = Resource::at(environment, path.as_str()).named(new.name.as_str());
-        place.scope.require(project::SECRETS_CREATE, &resource)?;
-        self.check_references(tx, place, new.name.as_str(), new.value.expose()).await?;
-        let project = place.scope.project().id;
-        let keys = self.data_keys(tx, KeyScope::Project(project)).await?;
-        let now = self.now();
-        let id = SecretId::random(self.entropy());
-        let record = SecretRecord {
-            id,
-            project,
-            folder: place.folder.id,
-            key: new.name.as_str().to_owned(),
-            sealed_value: self.seal_secret_value(&keys, project, id, 1, &new.value),
-            sealed_comment: self.seal_comment_text(&keys, project, id, 1, &new.comment),
-            metadata: new.metadata,
-            version: 1,
-            skip_multiline_encoding: new.skip_multiline_encoding,
-            reminder_note: new.reminder_note,
-            reminder_repeat_days: new.reminder_repeat_days,
-            rotation: None,
-            created_at: now,
-            updated_at: now,
-        };
-        on_constraint(tx.insert_secret(&record, &author_of(actor)).await, "uq_secrets_key", || {
-            Error::bad_request(format!("a secret named \"{}\" exists already here", record.key))
-        })?;
-        Ok(Secret {
-            record,
-            value: Some(new.value),
-            comment: new.comment,
-            environment: environment.to_owned(),
-            path: path.as_str().to_owned(),
-        })
-    }
-
-    fn seal_comment_text(
-        &self,
-        keys: &kms_crypto::data::DataKeys,
-        project: ProjectId,
-        id: SecretId,
-        version: u32,
-        comment: &str,
-    ) -> Option<kms_core::seal::Sealed> {
-        (!comment.is_empty()).then(|| self.seal_secret_comment(keys, project, id, version, &SecretString::new(comment)))
+        self.finish(tx, actor, &place, batch, ("create-secret", "create-secrets")).await
     }
 
     /// Changes one secret.
     pub async fn update_secret(
         &self,
         actor: &Actor,
-        place: &PlaceSelector,
+        selector: &PlaceSelector,
         name: &SecretName,
         changes: SecretChanges,
     ) -> Result<Secret, Error> {
         let tx = self.store().write().await?;
-        let found = self.find_place_for(&tx, actor, place).await?;
-        tx.lock_folder(found.folder.id).await?;
+        let place = self.lock_place(&tx, actor, selector).await?;
         let record = tx
-            .find_secret(found.folder.id, name.as_str())
+            .find_secret(place.folder.id, name.as_str())
             .await?
             .ok_or_else(|| missing(name.as_str()))?;
-        if record.rotation.is_some() && (changes.name.is_some() || changes.value.is_some()) {
-            return Err(rotated());
-        }
-        let secret = self.update_one(&tx, actor, &found, record, changes).await?;
-        let event = written("update-secret", "update-secrets", &found, std::slice::from_ref(&secret));
-        tx.insert_audit(&[self.entry(actor, event)]).await?;
-        tx.commit().await?;
-        Ok(secret)
+        let mut batch = Batch::default();
+        self.update_one(&tx, actor, &place, record, changes, &mut batch).await?;
+        let mut written = self.finish(tx, actor, &place, batch, ("update-secret", "update-secrets")).await?;
+        written.pop().ok_or_else(|| Error::internal("a changed secret was lost"))
     }
 
-    /// Changes several secrets, all or none. Of a rotated secret, name and value are left as they are.
+    /// Changes several secrets, all or none, one after the other. Of a rotated secret, name and value are left as they are.
     pub async fn update_secrets(
         &self,
         actor: &Actor,
-        place: &PlaceSelector,
+        selector: &PlaceSelector,
         changes: Vec<(SecretName, SecretChanges)>,
         mode: MissingMode,
     ) -> Result<Vec<Secret>, Error> {
         let tx = self.store().write().await?;
-        let found = self.find_place_for(&tx, actor, place).await?;
-        tx.lock_folder(found.folder.id).await?;
-        let mut written_secrets = Vec::with_capacity(changes.len());
+        let place = self.lock_place(&tx, actor, selector).await?;
+        let mut batch = Batch::default();
         for (name, mut change) in changes {
-            match tx.find_secret(found.folder.id, name.as_str()).await? {
-                Some(record) => {
+            match (tx.find_secret(place.folder.id, name.as_str()).await?, mode) {
+                (Some(record), _) => {
                     if record.rotation.is_some() {
                         change.name = None;
                         change.value = None;
                     }
-                    written_secrets.push(self.update_one(&tx, actor, &found, record, change).await?);
+                    self.update_one(&tx, actor, &place, record, change, &mut batch).await?;
                 }
-                None => match mode {
-                    MissingMode::Fail => return Err(missing(name.as_str())),
-                    MissingMode::Skip => {}
-                    MissingMode::Create => {
-                        let new = NewSecret {
-                            name: SecretName::parse(change.name.as_ref().unwrap_or(&name).as_str())
-                                .map_err(|error| Error::invalid("secretKey", error.code, error.message))?,
-                            value: change.value.unwrap_or_default(),
-                            comment: change.comment.unwrap_or_default(),
-                            metadata: change.metadata.unwrap_or_else(|| json!([])),
-                            skip_multiline_encoding: change.skip_multiline_encoding,
-                            reminder_note: change.reminder_note,
-                            reminder_repeat_days: change.reminder_repeat_days,
-                        };
-                        written_secrets.push(self.create_one(&tx, actor, &found, new).await?);
-                    }
-                },
+                (None, MissingMode::Fail) => return Err(missing(name.as_str())),
+                (None, MissingMode::Skip) => {}
+                (None, MissingMode::Create) => {
+                    let name = change.name.as_ref().unwrap_or(&name);
+                    let new = NewSecret {
+                        name: SecretName::parse(name.as_str()).map_err(|error| Error::invalid("secretKey", error.code, error.message))?,
+                        value: change.value.unwrap_or_default(),
+                        comment: change.comment.unwrap_or_default(),
+                        metadata: change.metadata.unwrap_or_default(),
+                        skip_multiline_encoding: change.skip_multiline_encoding,
+                        reminder_note: change.reminder_note,
+                        reminder_repeat_days: change.reminder_repeat_days,
+                    };
+                    self.create_one(&tx, actor, &place, new, &mut batch).await?;
+                }
             }
         }
-        let event = written("update-secret", "update-secrets", &found, &written_secrets);
-        tx.insert_audit(&[self.entry(actor, event)]).await?;
-        tx.commit().await?;
-        Ok(written_secrets)
+        self.finish(tx, actor, &place, batch, ("update-secret", "update-secrets")).await
+    }
+
+    async fn create_one(&self, tx: &Tx, actor: &Actor, place: &Place, new: NewSecret, batch: &mut Batch) -> Result<(), Error> {
+        let (environment, path) = (place.environment.slug.as_str(), &place.folder.path);
+        let resource = Resource::at(environment, path.as_str()).named(new.name.as_str());
+        place.scope.require(project::SECRETS_CREATE, &resource)?;
+        let project = place.scope.project().id;
+        let keys = self.data_keys(tx, KeyScope::Project(project)).await?;
+        let now = self.now();
+        let id = SecretId::random(self.entropy());
+        let comment = SecretString::new(new.comment.as_str());
+        let record = SecretRecord {
+            id,
+            project,
+            folder: place.folder.id,
+            key: new.name.as_str().to_owned(),
+            sealed_value: self.seal_secret_value(&keys, project, id, 1, &new.value),
+            sealed_comment: (!comment.is_empty()).then(|| self.seal_secret_comment(&keys, project, id, 1, &comment)),
+            metadata: self.seal_metadata(&keys, project, id, &new.metadata),
+            version: 1,
+            skip_multiline_encoding: new.skip_multiline_encoding,
+            reminder_note: new.reminder_note,
+            reminder_repeat_days: new.reminder_repeat_days.filter(|days| *days > 0),
+            rotation: None,
+            created_at: now,
+            updated_at: now,
+        };
+        on_constraint(tx.insert_secret(&record, &author_of(actor)).await, "uq_secrets_key", || {
+            taken(&record.key)
+        })?;
+        batch.fresh.insert(id);
+        batch.secrets.push(Secret {
+            record,
+            value: Some(new.value),
+            comment: new.comment,
+            metadata: new.metadata,
+            environment: environment.to_owned(),
+            path: path.clone(),
+        });
+        Ok(())
     }
 
     async fn update_one(
@@ -215,189 +198,123 @@ impl App {
         tx: &Tx,
         actor: &Actor,
         place: &Place,
-        mut record: SecretRecord,
+        record: SecretRecord,
         changes: SecretChanges,
-    ) -> Result<Secret, Error> {
-        let (environment, path) = (place.environment.slug.clone(), place.folder.path.as_str().to_owned());
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        let (environment, path) = (place.environment.slug.as_str(), &place.folder.path);
+        let resource = Resource::at(environment, path.as_str());
+        if !place.scope.allows(project::SECRETS_DESCRIBE, &resource.named(&record.key)) {
+            return Err(missing(&record.key));
+        }
+        place.scope.require(project::SECRETS_EDIT, &resource.named(&record.key))?;
         let old_name = record.key.clone();
-        let resource = Resource::at(&environment, &path).named(&old_name);
-        if !place.scope.allows(project::SECRETS_DESCRIBE, &resource) {
-            return Err(missing(&old_name));
+        let new_name = changes.name.map(|name| name.as_str().to_owned()).filter(|name| *name != old_name);
+        if let Some(name) = &new_name {
+            place.scope.require(project::SECRETS_EDIT, &resource.named(name))?;
         }
-        place.scope.require(project::SECRETS_EDIT, &resource)?;
-        let project = record.project;
+        if record.rotation.is_some() && (new_name.is_some() || changes.value.is_some()) {
+            return Err(Error::bad_request(
+                "Cannot update rotated secret: its name and value belong to a secret rotation",
+            ));
+        }
+        let (project, id) = (record.project, record.id);
         let keys = self.data_keys(tx, KeyScope::Project(project)).await?;
-        let shown = self.show_secret(&keys, record.clone(), &environment, &path, true)?;
-        let value_given = changes.value.is_some();
-        let value = changes.value.or(shown.value).unwrap_or_default();
-        if value_given {
-            self.check_references(tx, place, &old_name, value.expose()).await?;
+        let mut record = self.next_version(&keys, record, changes.value.as_ref())?;
+        let version = record.version;
+        if let Some(comment) = &changes.comment {
+            let comment = SecretString::new(comment.as_str());
+            record.sealed_comment = (!comment.is_empty()).then(|| self.seal_secret_comment(&keys, project, id, version, &comment));
         }
-        let comment = changes.comment.unwrap_or(shown.comment);
-        let version = record.version.saturating_add(1);
-        if let Some(name) = &changes.name
-            && name.as_str() != old_name
-        {
-            place
-                .scope
-                .require(project::SECRETS_EDIT, &Resource::at(&environment, &path).named(name.as_str()))?;
-            record.key = name.as_str().to_owned();
+        if let Some(metadata) = &changes.metadata {
+            record.metadata = self.seal_metadata(&keys, project, id, metadata);
         }
-        record.version = version;
-        record.sealed_value = self.seal_secret_value(&keys, project, record.id, version, &value);
-        record.sealed_comment = self.seal_comment_text(&keys, project, record.id, version, &comment);
-        record.metadata = changes.metadata.unwrap_or(record.metadata);
         record.skip_multiline_encoding = changes.skip_multiline_encoding.or(record.skip_multiline_encoding);
         record.reminder_note = changes.reminder_note.or(record.reminder_note);
-        record.reminder_repeat_days = changes.reminder_repeat_days.or(record.reminder_repeat_days);
-        record.updated_at = self.now();
-        on_constraint(tx.update_secret(&record, &author_of(actor)).await, "uq_secrets_key", || {
-            Error::bad_request(format!("a secret named \"{}\" exists already here", record.key))
-        })?;
-        tx.prune_secret_versions(record.id, version, place.scope.project().version_limit)
-            .await?;
-        if record.key != old_name {
-            self.rewrite_references(tx, actor, place, &old_name, &record.key).await?;
+        if let Some(days) = changes.reminder_repeat_days {
+            record.reminder_repeat_days = Some(days).filter(|days| *days > 0);
         }
-        let readable = value_given || place.scope.allows(project::SECRETS_READ_VALUE, &resource);
-        Ok(Secret {
-            value: readable.then_some(value),
-            comment,
-            environment,
-            path,
-            record,
-        })
+        if let Some(name) = new_name {
+            record.key.clone_from(&name);
+            batch.renames.insert(old_name.clone(), name);
+        }
+        on_constraint(tx.update_secret(&record, &author_of(actor)).await, "uq_secrets_key", || {
+            taken(&record.key)
+        })?;
+        tx.prune_secret_versions(id, version, place.scope.project().version_limit).await?;
+        let given = changes.value.is_some();
+        if given {
+            batch.fresh.insert(id);
+        }
+        let readable = given || place.scope.allows(project::SECRETS_READ_VALUE, &resource.named(&old_name));
+        batch.secrets.push(self.show_secret(&keys, record, environment, path, readable)?);
+        Ok(())
     }
 
-    /// Deletes secrets, all or none.
-    pub async fn delete_secrets(&self, actor: &Actor, place: &PlaceSelector, names: &[SecretName]) -> Result<Vec<Secret>, Error> {
-        let tx = self.store().write().await?;
-        let found = self.find_place_for(&tx, actor, place).await?;
-        tx.lock_folder(found.folder.id).await?;
-        let (environment, path) = (found.environment.slug.as_str(), found.folder.path.as_str());
-        let keys = self.data_keys(&tx, KeyScope::Project(found.scope.project().id)).await?;
-        let mut gone = Vec::with_capacity(names.len());
-        for name in names {
-            let resource = Resource::at(environment, path).named(name.as_str());
-            let record = tx
-                .find_secret(found.folder.id, name.as_str())
-                .await?
-                .ok_or_else(|| missing(name.as_str()))?;
-            if !found.scope.allows(project::SECRETS_DESCRIBE, &resource) {
-                return Err(missing(name.as_str()));
+    /// What comes after the writing: references are checked and follow renames, the audit log is told, all is made durable.
+    async fn finish(
+        &self,
+        tx: Tx,
+        actor: &Actor,
+        place: &Place,
+        mut batch: Batch,
+        (one, several): (&'static str, &'static str),
+    ) -> Result<Vec<Secret>, Error> {
+        let given = batch.secrets.iter().filter(|secret| batch.fresh.contains(&secret.record.id));
+        let values: Vec<&SecretString> = given.filter_map(|secret| secret.value.as_ref()).collect();
+        self.check_references(&tx, place, &values).await?;
+        let mut elsewhere = Vec::new();
+        if !batch.renames.is_empty() {
+            for followed in self.follow_renames(&tx, actor, place, &batch.renames, &batch.fresh).await? {
+                let own = batch.secrets.iter_mut().find(|secret| secret.record.id == followed.record.id);
+                match own {
+                    Some(secret) => {
+                        secret.value = secret.value.as_ref().map(|_| followed.value);
+                        secret.record = followed.record;
+                    }
+                    None => elsewhere.push(json!({
+                        "secretId": followed.record.id, "secretKey": followed.record.key, "secretVersion": followed.record.version,
+                        "environment": followed.source.environment, "secretPath": followed.source.path.as_str(),
+                    })),
+                }
             }
-            found.scope.require(project::SECRETS_DELETE, &resource)?;
-            if record.rotation.is_some() {
-                return Err(Error::bad_request(
-                    "Cannot delete rotated secrets: delete the secret rotation that they belong to",
-                ));
-            }
-            tx.remove_secret(record.project, record.id).await?;
-            let readable = found.scope.allows(project::SECRETS_READ_VALUE, &resource);
-            gone.push(self.show_secret(&keys, record, environment, path, readable)?);
         }
-        let event = written("delete-secret", "delete-secrets", &found, &gone);
+        let mut event = written(one, several, place, &batch.secrets);
+        if !elsewhere.is_empty()
+            && let Some(metadata) = event.metadata.as_object_mut()
+        {
+            metadata.insert("referencesFollowedIn".to_owned(), elsewhere.into());
+        }
         tx.insert_audit(&[self.entry(actor, event)]).await?;
         tx.commit().await?;
-        Ok(gone)
-    }
-
-    /// Refuses a value whose references lead nowhere within the project, or to what the writer may not describe.
-    async fn check_references(&self, tx: &Tx, place: &Place, own: &str, value: &str) -> Result<(), Error> {
-        let here = Self::source_of(&place.environment.slug, &place.folder.path);
-        let project = place.scope.project().id;
-        for reference in references(value) {
-            if matches!(reference, Reference::InOtherProject { .. }) {
-                continue;
-            }
-            let (source, key) = resolve(&reference, &here);
-            if source == here && key == own {
-                continue;
-            }
-            let nowhere = || {
-                Error::bad_request(format!(
-                    "the value refers to {key} in {} of \"{}\", which does not exist",
-                    source.path, source.environment
-                ))
-            };
-            let environment = tx.find_environment(project, &source.environment).await?.ok_or_else(nowhere)?;
-            let path = kms_core::names::SecretPath::from_stored(source.path.clone());
-            let folder = tx.find_folder(environment.id, &path).await?.ok_or_else(nowhere)?;
-            tx.find_secret(folder.id, &key).await?.ok_or_else(nowhere)?;
-            let resource = Resource::at(&environment.slug, &source.path).named(&key);
-            place.scope.require(project::SECRETS_DESCRIBE, &resource)?;
-        }
-        Ok(())
-    }
-
-    /// After a rename: references to the old name in other secrets of the project follow.
-    async fn rewrite_references(&self, tx: &Tx, actor: &Actor, place: &Place, old: &str, new: &str) -> Result<(), Error> {
-        let project = place.scope.project().id;
-        let keys = self.data_keys(tx, KeyScope::Project(project)).await?;
-        let target = Self::source_of(&place.environment.slug, &place.folder.path);
-        let mut folders = BTreeMap::new();
-        for mut record in tx.list_secrets_of_project(project).await? {
-            if record.rotation.is_some() {
-                continue;
-            }
-            let value = self.open_secret_value(&keys, project, record.id, record.version, &record.sealed_value)?;
-            if !value.expose().contains("${") {
-                continue;
-            }
-            if let std::collections::btree_map::Entry::Vacant(slot) = folders.entry(record.folder) {
-                let Some(folder) = tx.find_folder_by_id(project, record.folder).await? else {
-                    continue;
-                };
-                let Some(environment) = tx.find_environment_by_id(folder.environment).await? else {
-                    continue;
-                };
-                slot.insert(Self::source_of(&environment.slug, &folder.path));
-            }
-            let Some(here) = folders.get(&record.folder) else {
-                continue;
-            };
-            let follows = |reference: &Reference| {
-                let (source, key) = resolve(reference, here);
-                (source == target && key == old).then(|| new.to_owned())
-            };
-            let Some(rewritten) = rewrite(value.expose(), follows) else {
-                continue;
-            };
-            let version = record.version.saturating_add(1);
-            if let Some(sealed) = &record.sealed_comment {
-                let comment = self.open_secret_comment(&keys, project, record.id, record.version, sealed)?;
-                record.sealed_comment = Some(self.seal_secret_comment(&keys, project, record.id, version, &comment));
-            }
-            record.sealed_value = self.seal_secret_value(&keys, project, record.id, version, &SecretString::new(rewritten));
-            record.version = version;
-            record.updated_at = self.now();
-            tx.update_secret(&record, &author_of(actor)).await?;
-        }
-        Ok(())
+        Ok(batch.secrets)
     }
 }
 
-fn written(one: &'static str, several: &'static str, place: &Place, secrets: &[Secret]) -> Event {
+fn taken(name: &str) -> Error {
+    Error::bad_request(format!(
+        "a secret named \"{name}\" exists already here; update it, or choose another name"
+    ))
+}
+
+/// The event about what was written, whether one secret or several.
+pub(super) fn written(one: &'static str, several: &'static str, place: &Place, secrets: &[Secret]) -> Event {
     let project = place.scope.project().id;
     let (environment, path) = (&place.environment.slug, place.folder.path.as_str());
-    match secrets {
-        [secret] => {
-            let record = &secret.record;
-            let metadata = json!({
-                "environment": environment, "secretPath": path, "secretId": record.id, "secretKey": record.key, "secretVersion": record.version,
-            });
-            Event::in_project(one, project, metadata)
-        }
-        _ => {
-            let list: Vec<Value> = secrets
-                .iter()
-                .map(|secret| json!({ "secretId": secret.record.id, "secretKey": secret.record.key, "secretVersion": secret.record.version }))
-                .collect();
-            Event::in_project(
-                several,
-                project,
-                json!({ "environment": environment, "secretPath": path, "secrets": list }),
-            )
-        }
+    if let [secret] = secrets {
+        let record = &secret.record;
+        let metadata = json!({
+            "environment": environment, "secretPath": path, "secretId": record.id, "secretKey": record.key, "secretVersion": record.version,
+        });
+        return Event::in_project(one, project, metadata);
     }
+    let list: Vec<Value> = secrets
+        .iter()
+        .map(|secret| json!({ "secretId": secret.record.id, "secretKey": secret.record.key, "secretVersion": secret.record.version }))
+        .collect();
+    Event::in_project(
+        several,
+        project,
+        json!({ "environment": environment, "secretPath": path, "secrets": list }),
+    )
 }

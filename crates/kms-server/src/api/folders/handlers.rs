@@ -2,10 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use kms_app::Error;
 use kms_app::actor::Actor;
+use kms_app::folders::FolderChange;
 use kms_core::names::FolderName;
 
-use super::wire::{FolderBody, FolderEnvelope, FolderQuery, FolderRequest, FoldersEnvelope};
+use super::wire::{FolderBody, FolderEnvelope, FolderQuery, FolderRequest, FoldersEnvelope, check_description};
 use crate::api::error::{ApiErrors, ApiResult};
 use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Authenticated, Issues, id};
 use crate::api::rotations::wire::checked;
@@ -28,18 +30,21 @@ async fn listed(state: &ServerState, actor: &Actor, query: FolderQuery) -> ApiRe
     Ok(Json(FoldersEnvelope { folders }))
 }
 
-fn folder_name(text: Option<&str>) -> Result<FolderName, kms_app::Error> {
+/// Name and description of a request.
+fn name_and_description(request: &mut FolderRequest) -> Result<(FolderName, Option<String>), Error> {
     let mut issues = Issues::new();
-    issues.check(text.is_some(), "name", "invalid_type", "Required");
-    let name = text.and_then(|text| issues.take("name", FolderName::parse(text)));
+    let (name, description) = (request.name.take(), request.description.take());
+    issues.check(name.is_some(), "name", "invalid_type", "Required");
+    let name = name.and_then(|text| issues.take("name", FolderName::parse(&text)));
+    check_description(&mut issues, description.as_deref());
     issues.finish()?;
-    checked(name)
+    Ok((checked(name)?, description))
 }
 
 async fn made(state: &ServerState, actor: &Actor, mut request: FolderRequest) -> ApiResult<FolderEnvelope> {
+    let (name, description) = name_and_description(&mut request)?;
     let place = request.place()?;
-    let name = folder_name(request.name.as_deref())?;
-    let folder = state.app.create_folder(actor, &place, &name, request.description).await?;
+    let folder = state.app.create_folder(actor, &place, &name, description).await?;
     Ok(Json(FolderEnvelope {
         folder: folder.record.into(),
     }))
@@ -53,15 +58,22 @@ async fn found(state: &ServerState, actor: &Actor, folder: &str) -> ApiResult<Fo
 }
 
 async fn changed(state: &ServerState, actor: &Actor, folder: &str, mut request: FolderRequest) -> ApiResult<FolderEnvelope> {
+    let (name, description) = name_and_description(&mut request)?;
     let place = request.place()?;
-    let name = folder_name(request.name.as_deref())?;
-    let folder = state.app.update_folder(actor, &place, folder, &name, request.description).await?;
+    let change = FolderChange {
+        folder: folder.to_owned(),
+        environment: place.environment,
+        path: place.path,
+        name,
+        description,
+    };
+    let folder = state.app.update_folder(actor, &place.project, change).await?;
     Ok(Json(FolderEnvelope {
         folder: folder.record.into(),
     }))
 }
 
-async fn gone(state: &ServerState, actor: &Actor, folder: &str, mut request: FolderRequest) -> ApiResult<FolderEnvelope> {
+pub(super) async fn gone(state: &ServerState, actor: &Actor, folder: &str, mut request: FolderRequest) -> ApiResult<FolderEnvelope> {
     let place = request.place()?;
     let folder = state.app.delete_folder(actor, &place, folder).await?;
     Ok(Json(FolderEnvelope {

@@ -1,5 +1,6 @@
 //! Folders: two generations of paths over the same functions (`core-api.md` §8).
 
+mod batch;
 mod handlers;
 mod wire;
 
@@ -14,4 +15,9 @@ pub(super) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(handlers::get_v1, handlers::update_v1, handlers::delete_v1))
         .routes(routes!(handlers::list_v2, handlers::create_v2))
         .routes(routes!(handlers::get_v2, handlers::update_v2, handlers::delete_v2))
+        .routes(routes!(batch::update_v1))
+        .routes(routes!(batch::update_v2))
+        .routes(routes!(batch::get_by_path))
+        .routes(routes!(batch::get_root))
+        .merge(batch::named())
 }

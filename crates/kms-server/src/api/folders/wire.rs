@@ -56,6 +56,8 @@ pub struct FolderQuery {
 }
 
 fn place(project: Option<String>, environment: Option<String>, path: Option<String>) -> Result<PlaceSelector, ApiError> {
+    let given = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let (project, environment) = (given(project), given(environment));
     let mut issues = Issues::new();
     issues.check(project.is_some(), "projectId", "invalid_type", "Required");
     issues.check(environment.is_some(), "environment", "invalid_type", "Required");
@@ -63,9 +65,15 @@ fn place(project: Option<String>, environment: Option<String>, path: Option<Stri
     issues.finish()?;
     Ok(PlaceSelector {
         project: ProjectSelector::Id(project.unwrap_or_default()),
-        environment: environment.unwrap_or_default().trim().to_owned(),
+        environment: environment.unwrap_or_default(),
         path: checked(path)?,
     })
+}
+
+/// What a folder is for, as it is given.
+pub(super) fn check_description(issues: &mut Issues, description: Option<&str>) {
+    let stored = description.is_none_or(|text| !text.contains('\0'));
+    issues.check(stored, "description", "invalid_string", "a description has no NUL characters");
 }
 
 impl FolderRequest {
@@ -107,7 +115,7 @@ pub struct FolderBody {
     /// Absolute.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
-    /// In recursive lists: the path from the folder that was listed.
+    /// In recursive lists: the path from the folder that was listed, with a leading slash.
     #[serde(skip_serializing_if = "Option::is_none")]
     relative_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,9 +178,8 @@ impl FolderBody {
         } else {
             whole.strip_prefix(base.as_str()).unwrap_or(whole)
         };
-        let relative = rest.trim_start_matches('/').to_owned();
         Self {
-            relative_path: Some(relative),
+            relative_path: Some(rest.to_owned()),
             ..Self::from(record)
         }
     }

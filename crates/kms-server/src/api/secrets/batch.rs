@@ -5,10 +5,11 @@ use axum::extract::State;
 use kms_app::actor::Actor;
 use kms_app::secrets::{MissingMode, NewSecret, PlaceSelector, Secret, SecretChanges};
 use kms_core::names::SecretName;
+use kms_core::secret::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::wire::{MetadataEntry, SecretBody, SecretsEnvelope, metadata, only_shared, place, project, value};
+use super::wire::{MetadataInput, SecretBody, SecretsEnvelope, metadata, only_shared, place, project, value};
 use crate::api::error::{ApiError, ApiErrors, ApiResult};
 use crate::api::extract::{ApiJson, Authenticated, Issues, Wire};
 use crate::state::ServerState;
@@ -21,7 +22,8 @@ pub struct BatchElement {
     /// Its name.
     secret_key: String,
     /// Its value.
-    secret_value: Option<String>,
+    #[schema(value_type = Option<String>)]
+    secret_value: Option<SecretString>,
     /// Its comment.
     secret_comment: Option<String>,
     /// `shared`.
@@ -34,7 +36,7 @@ pub struct BatchElement {
     /// For clients that write it into files.
     skip_multiline_encoding: Option<bool>,
     /// Free metadata.
-    secret_metadata: Option<Vec<MetadataEntry>>,
+    secret_metadata: Option<Vec<MetadataInput>>,
 }
 
 /// Where the secrets are, and what they are given.
@@ -65,12 +67,15 @@ impl Wire for BatchRequest {}
 const MOST: usize = 1000;
 
 impl BatchRequest {
-    fn place(&mut self) -> Result<PlaceSelector, ApiError> {
+    fn place(&mut self, actor: &Actor) -> Result<PlaceSelector, ApiError> {
         for element in &self.secrets {
-            only_shared(element.kind.as_deref(), element.tag_ids.as_ref())?;
+            only_shared(actor, element.kind.as_deref(), element.tag_ids.as_ref())?;
         }
-        if self.secrets.is_empty() || self.secrets.len() > MOST {
-            return Err(Error::invalid("secrets", "too_small", "must have from 1 to 1000 elements").into());
+        if self.secrets.is_empty() {
+            return Err(Error::invalid("secrets", "too_small", "must have at least 1 element").into());
+        }
+        if self.secrets.len() > MOST {
+            return Err(Error::invalid("secrets", "too_big", "must have at most 1000 elements").into());
         }
         let project = project(
             [self.project_id.take(), self.workspace_id.take()],
@@ -86,58 +91,69 @@ fn answer(secrets: Vec<Secret>) -> ApiResult<SecretsEnvelope> {
     }))
 }
 
-async fn made(state: &ServerState, actor: &Actor, mut request: BatchRequest) -> ApiResult<SecretsEnvelope> {
-    let place = request.place()?;
-    let mut issues = Issues::new();
-    let mut new = Vec::with_capacity(request.secrets.len());
-    for element in request.secrets {
-        if let Some(name) = issues.take("secretKey", SecretName::parse(&element.secret_key)) {
-            new.push(NewSecret {
-                name,
-                value: value(element.secret_value.as_deref().unwrap_or_default()),
-                comment: element.secret_comment.unwrap_or_default(),
-                metadata: metadata(element.secret_metadata.unwrap_or_default()),
-                skip_multiline_encoding: element.skip_multiline_encoding,
-                reminder_note: None,
-                reminder_repeat_days: None,
+/// Reads every element; problems are told with the element's place in the list.
+fn each<T>(elements: Vec<BatchElement>, read: impl Fn(BatchElement, &mut Issues) -> Option<T>) -> Result<Vec<T>, Error> {
+    let mut all = Issues::new();
+    let mut found = Vec::with_capacity(elements.len());
+    for (place, element) in elements.into_iter().enumerate() {
+        let mut issues = Issues::new();
+        found.extend(read(element, &mut issues));
+        if let Err(Error::Invalid { issues }) = issues.finish() {
+            let below = issues.into_iter().map(|mut issue| {
+                issue.path.insert(0, place.to_string());
+                issue
             });
+            all.extend("secrets", below.collect());
         }
     }
-    issues.finish()?;
+    all.finish()?;
+    Ok(found)
+}
+
+async fn made(state: &ServerState, actor: &Actor, mut request: BatchRequest) -> ApiResult<SecretsEnvelope> {
+    let place = request.place(actor)?;
+    let new = each(request.secrets, |element, issues| {
+        let metadata = metadata(issues, element.secret_metadata.unwrap_or_default());
+        let name = issues.take("secretKey", SecretName::parse(&element.secret_key))?;
+        Some(NewSecret {
+            name,
+            value: value(&element.secret_value.unwrap_or_default()),
+            comment: element.secret_comment.unwrap_or_default().trim().to_owned(),
+            metadata,
+            skip_multiline_encoding: element.skip_multiline_encoding,
+            reminder_note: None,
+            reminder_repeat_days: None,
+        })
+    })?;
     answer(state.app.create_secrets(actor, &place, new).await?)
 }
 
 async fn changed(state: &ServerState, actor: &Actor, mut request: BatchRequest) -> ApiResult<SecretsEnvelope> {
-    let place = request.place()?;
+    let place = request.place(actor)?;
     let mode = match request.mode.as_deref() {
         None | Some("failOnNotFound") => MissingMode::Fail,
         Some("upsert") => MissingMode::Create,
         Some("ignore") => MissingMode::Skip,
         Some(_) => return Err(Error::invalid("mode", "invalid_enum_value", "must be failOnNotFound, upsert or ignore").into()),
     };
-    let mut issues = Issues::new();
-    let mut changes = Vec::with_capacity(request.secrets.len());
-    for element in request.secrets {
-        let name = element
-            .new_secret_name
-            .map(|text| issues.take("newSecretName", SecretName::parse(&text)));
+    let changes = each(request.secrets, |element, issues| {
+        let new_name = element.new_secret_name.as_deref().filter(|name| !name.is_empty());
         let change = SecretChanges {
-            name: name.flatten(),
-            value: element.secret_value.as_deref().map(value),
-            comment: element.secret_comment,
-            metadata: element.secret_metadata.map(metadata),
+            name: new_name.and_then(|name| issues.take("newSecretName", SecretName::parse(name))),
+            value: element.secret_value.as_ref().map(value),
+            comment: element.secret_comment.map(|comment| comment.trim().to_owned()),
+            metadata: element.secret_metadata.map(|entries| metadata(issues, entries)),
             skip_multiline_encoding: element.skip_multiline_encoding,
             reminder_note: None,
             reminder_repeat_days: None,
         };
-        changes.push((SecretName::wanted(&element.secret_key), change));
-    }
-    issues.finish()?;
+        Some((SecretName::wanted(&element.secret_key), change))
+    })?;
     answer(state.app.update_secrets(actor, &place, changes, mode).await?)
 }
 
 async fn gone(state: &ServerState, actor: &Actor, mut request: BatchRequest) -> ApiResult<SecretsEnvelope> {
-    let place = request.place()?;
+    let place = request.place(actor)?;
     let names: Vec<SecretName> = request
         .secrets
         .iter()

@@ -2,7 +2,9 @@
 //! defaults for expansion.
 
 mod batch;
+mod named;
 mod read;
+mod relocate;
 mod versions;
 mod wire;
 mod write;
@@ -22,5 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(read::get_by_id_v4))
         .routes(routes!(batch::create_v3, batch::update_v3, batch::delete_v3))
         .routes(routes!(batch::create_v4, batch::update_v4, batch::delete_v4))
+        .routes(routes!(relocate::move_v4))
         .routes(routes!(versions::list))
+        .merge(named::routes())
 }

@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use kms_app::actor::Actor;
-use kms_app::secrets::{ListQuery, ReadOptions};
+use kms_app::secrets::{ListQuery, MetadataFilter, ReadOptions};
 use kms_core::names::SecretName;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::wire::{SecretBody, SecretEnvelope, SecretListBody, only_shared, place, project};
+use super::wire::{Kind, SecretBody, SecretEnvelope, SecretListBody, kind, place, project};
 use crate::api::error::{ApiError, ApiErrors, ApiResult};
 use crate::api::extract::{ApiPath, ApiQuery, Authenticated, id, query_bool, query_number};
 use crate::state::ServerState;
@@ -78,63 +78,70 @@ impl SecretQuery {
         place(project, self.environment.take(), self.secret_path.as_deref())
     }
 
-    fn metadata(&self) -> Result<Vec<Vec<(String, String)>>, Error> {
-        let Some(text) = &self.metadata_filter else {
-            return Ok(Vec::new());
-        };
-        let bad = || {
-            Error::invalid(
-                "metadataFilter",
-                "invalid_string",
-                "must look like key=a,value=b|key=c,value=d, at most 10",
-            )
-        };
-        let mut wanted = Vec::new();
-        for part in text.split('|') {
-            let mut key = None;
-            let mut value = None;
-            for pair in part.split(',') {
-                match pair.split_once('=') {
-                    Some(("key", text)) => key = Some(text.trim().to_owned()),
-                    Some(("value", text)) => value = Some(text.trim().to_owned()),
-                    _ => return Err(bad()),
-                }
-            }
-            wanted.push((key.ok_or_else(bad)?, value.unwrap_or_default()));
-        }
-        if wanted.len() > 10 {
-            return Err(bad());
-        }
-        Ok(vec![wanted])
+    fn metadata(&self) -> Result<Vec<MetadataFilter>, Error> {
+        let wanted: Option<Vec<MetadataFilter>> = self
+            .metadata_filter
+            .as_deref()
+            .map_or_else(|| Some(Vec::new()), |text| text.split('|').map(metadata_filter).collect());
+        wanted.filter(|wanted| wanted.len() <= MOST_FILTERS).ok_or_else(|| {
+            let message = "must look like key=a,value=b|key=c, with at most 10 parts";
+            Error::invalid("metadataFilter", "invalid_string", message)
+        })
     }
 }
 
-async fn listed(state: &ServerState, actor: &Actor, mut query: SecretQuery, expand: bool) -> ApiResult<SecretListBody> {
-    let options = query.options(expand);
-    let (recursive, metadata) = (query.recursive.unwrap_or(false), query.metadata()?);
-    if query.tag_slugs.is_some() {
-        // Nothing has a tag.
-        query.place()?;
-        return Ok(Json(SecretListBody {
-            secrets: Vec::new(),
-            imports: Vec::new(),
-        }));
-    }
-    let wanted = ListQuery {
-        place: query.place()?,
-        recursive,
-        metadata,
-        options,
+/// Parts of a metadata filter.
+const MOST_FILTERS: usize = 10;
+
+/// Reads `key=a`, `key=a,value=b` or `value=b`. A value may have commas.
+fn metadata_filter(part: &str) -> Option<MetadataFilter> {
+    let part = part.trim();
+    let (key, value) = match part.strip_prefix("key=") {
+        Some(rest) => match rest.split_once(",value=") {
+            Some((key, value)) => (Some(key), Some(value)),
+            None => (Some(rest), None),
+        },
+        None => (None, Some(part.strip_prefix("value=")?)),
     };
-    let (secrets, _project) = state.app.list_secrets(actor, &wanted).await?;
+    Some(MetadataFilter {
+        key: key.map(|key| key.trim().to_owned()),
+        value: value.map(|value| value.trim().to_owned()),
+    })
+}
+
+async fn listed(state: &ServerState, actor: &Actor, mut query: SecretQuery, expand: bool) -> ApiResult<SecretListBody> {
+    let wanted = ListQuery {
+        options: query.options(expand),
+        recursive: query.recursive.unwrap_or(false),
+        metadata: query.metadata()?,
+        tags: query
+            .tag_slugs
+            .as_deref()
+            .unwrap_or_default()
+            .split(',')
+            .map(|slug| slug.trim().to_owned())
+            .filter(|slug| !slug.is_empty())
+            .collect(),
+        place: query.place()?,
+    };
+    let secrets = state.app.list_secrets(actor, &wanted).await?;
     Ok(Json(SecretListBody {
         secrets: secrets.into_iter().map(SecretBody::from).collect(),
         imports: Vec::new(),
     }))
 }
 
-async fn found(state: &ServerState, actor: &Actor, name: &str, mut query: SecretQuery, expand: bool) -> ApiResult<SecretEnvelope> {
-    only_shared(query.kind.as_deref(), None)?;
+pub(super) async fn found(
+    state: &ServerState,
+    actor: &Actor,
+    name: &str,
+    mut query: SecretQuery,
+    expand: bool,
+) -> ApiResult<SecretEnvelope> {
+    if kind(query.kind.as_deref())? == Kind::Personal {
+        // Absent, not refused: clients then go on to the shared secret.
+        return Err(Error::not_found(format!("no personal override of \"{name}\" here")).into());
+    }
     let options = query.options(expand);
     let version = query.version.map(|version| u32::try_from(version).unwrap_or(u32::MAX));
     let place = query.place()?;
@@ -221,4 +228,27 @@ pub(super) async fn get_by_id_v4(
     Ok(Json(
         state.app.get_secret_by_id(&actor, id("secretId", &secret)?, options).await?.into(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_filters() {
+        for (text, expected) in [
+            ("key=a", Some((Some("a"), None))),
+            ("key=a,value=b,c", Some((Some("a"), Some("b,c")))),
+            (" value=b", Some((None, Some("b")))),
+            ("key=,value=", Some((Some(""), Some("")))),
+            ("", None),
+            ("a=b", None),
+        ] {
+            let expected = expected.map(|(key, value): (Option<&str>, Option<&str>)| MetadataFilter {
+                key: key.map(str::to_owned),
+                value: value.map(str::to_owned),
+            });
+            assert_eq!(metadata_filter(text), expected, "{text}");
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! The secret object, and how requests name projects and places.
 
+use kms_app::actor::Actor;
 use kms_app::projects::ProjectSelector;
-use kms_app::secrets::{PlaceSelector, Secret};
+use kms_app::secrets::{MetadataEntry, PlaceSelector, Secret};
 use kms_core::names::SecretPath;
+use kms_core::secret::SecretString;
 use kms_core::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -16,6 +18,11 @@ use kms_app::Error;
 
 /// What stands in for a value that is not shown. Published clients compare with this text.
 const HIDDEN: &str = "<hidden-by-infisical>";
+
+/// The one place where values go out.
+fn exposed<S: Serializer>(value: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.expose())
+}
 
 /// A secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,12 +40,13 @@ pub struct SecretBody {
     #[serde(rename = "type")]
     kind: &'static str,
     secret_key: String,
-    secret_value: String,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    secret_value: SecretString,
     secret_comment: String,
     secret_path: String,
     secret_value_hidden: bool,
-    #[schema(value_type = Vec<Object>)]
-    secret_metadata: Value,
+    secret_metadata: Vec<MetadataBody>,
     tags: Vec<TagBody>,
     skip_multiline_encoding: Option<bool>,
     secret_reminder_note: Option<String>,
@@ -74,11 +82,10 @@ impl From<Secret> for SecretBody {
             kind: "shared",
             secret_key: record.key,
             secret_value_hidden: secret.value.is_none(),
-            // The one place where a value goes out.
-            secret_value: secret.value.map_or_else(|| HIDDEN.to_owned(), |value| value.expose().to_owned()),
+            secret_value: secret.value.unwrap_or_else(|| HIDDEN.into()),
             secret_comment: secret.comment,
-            secret_path: secret.path,
-            secret_metadata: record.metadata,
+            secret_path: secret.path.as_str().to_owned(),
+            secret_metadata: secret.metadata.into_iter().map(MetadataBody::from).collect(),
             tags: Vec::new(),
             skip_multiline_encoding: record.skip_multiline_encoding,
             secret_reminder_note: record.reminder_note,
@@ -164,39 +171,113 @@ pub(super) fn place(project: ProjectSelector, environment: Option<String>, path:
 }
 
 /// A value as it is stored: trimmed, but one newline at its end survives.
-pub(super) fn value(text: &str) -> kms_core::secret::SecretString {
+pub(super) fn value(given: &SecretString) -> SecretString {
+    let text = given.expose();
     let trimmed = text.trim();
-    kms_core::secret::SecretString::new(if text.ends_with('\n') && !trimmed.is_empty() {
+    SecretString::new(if text.ends_with('\n') {
         format!("{trimmed}\n")
     } else {
         trimmed.to_owned()
     })
 }
 
-/// A metadata entry.
-#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+/// An entry of a secret's metadata.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct MetadataEntry {
+pub struct MetadataBody {
     key: String,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    value: SecretString,
+    is_encrypted: bool,
+}
+
+impl From<MetadataEntry> for MetadataBody {
+    fn from(entry: MetadataEntry) -> Self {
+        Self {
+            key: entry.key,
+            value: entry.value.unwrap_or_else(|| HIDDEN.into()),
+            is_encrypted: entry.encrypted,
+        }
+    }
+}
+
+/// An entry of a secret's metadata, as it is given.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetadataInput {
+    /// Its key, 1 to 255 characters.
+    key: String,
+    /// Its value.
     #[serde(default)]
-    value: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    is_encrypted: Option<bool>,
+    #[schema(value_type = String)]
+    value: SecretString,
+    /// Whether it is stored encrypted.
+    #[serde(default)]
+    is_encrypted: bool,
 }
 
-/// Metadata as it is stored: by key, so that answers are the same each time.
-pub(super) fn metadata(entries: Vec<MetadataEntry>) -> Value {
-    let mut entries = entries;
-    entries.sort_by(|a, b| a.key.cmp(&b.key));
-    serde_json::json!(entries)
+/// Metadata that is given.
+pub(super) fn metadata(issues: &mut Issues, entries: Vec<MetadataInput>) -> Vec<MetadataEntry> {
+    entries
+        .into_iter()
+        .map(|entry| {
+            let key = entry.key.trim().to_owned();
+            issues.check(
+                !key.is_empty(),
+                "secretMetadata",
+                "too_small",
+                "a key must have at least 1 character",
+            );
+            issues.check(
+                key.chars().count() <= 255,
+                "secretMetadata",
+                "too_big",
+                "a key must have at most 255 characters",
+            );
+            let stored = !key.contains('\0') && !entry.value.expose().contains('\0');
+            issues.check(stored, "secretMetadata", "invalid_string", "metadata has no NUL characters");
+            MetadataEntry {
+                key,
+                value: Some(entry.value),
+                encrypted: entry.is_encrypted,
+            }
+        })
+        .collect()
 }
 
-/// Refuses what is not there yet: secrets of one's own beside the shared ones, and tags.
-pub(super) fn only_shared(kind: Option<&str>, tags: Option<&Vec<String>>) -> Result<(), Error> {
-    match kind {
-        None | Some("shared") => {}
-        Some("personal") => return Err(Error::bad_request("personal overrides are not available; use a shared secret")),
-        Some(_) => return Err(Error::invalid("type", "invalid_enum_value", "must be shared or personal")),
+/// A reminder that is given.
+pub(super) fn check_reminder(issues: &mut Issues, note: Option<&str>, repeat_days: Option<u32>) {
+    let stored = note.is_none_or(|note| !note.contains('\0'));
+    issues.check(stored, "secretReminderNote", "invalid_string", "a note has no NUL characters");
+    let days = repeat_days.unwrap_or(0);
+    issues.check(days <= 365, "secretReminderRepeatDays", "too_big", "must be from 0 to 365");
+}
+
+/// Which secrets a request is about: the shared ones, or somebody's own beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Shared,
+    Personal,
+}
+
+/// Reads `type`; an empty text is an absent one.
+pub(super) fn kind(text: Option<&str>) -> Result<Kind, Error> {
+    match text {
+        None | Some("" | "shared") => Ok(Kind::Shared),
+        Some("personal") => Ok(Kind::Personal),
+        Some(_) => Err(Error::invalid("type", "invalid_enum_value", "must be shared or personal")),
+    }
+}
+
+/// Refuses to write what is not there yet: secrets of one's own beside the shared ones, and tags.
+pub(super) fn only_shared(actor: &Actor, type_text: Option<&str>, tags: Option<&Vec<String>>) -> Result<(), Error> {
+    if kind(type_text)? == Kind::Personal {
+        return Err(Error::bad_request(if actor.identity_id().is_some() {
+            "personal overrides belong to people; a machine identity writes shared secrets"
+        } else {
+            "personal overrides are not available yet; use a shared secret"
+        }));
     }
     match tags.and_then(|tags| tags.first()) {
         Some(tag) => Err(Error::not_found(format!("no tag with the id {tag}"))),

@@ -5,10 +5,11 @@ use axum::extract::State;
 use kms_app::actor::Actor;
 use kms_app::secrets::{NewSecret, PlaceSelector, SecretChanges};
 use kms_core::names::SecretName;
+use kms_core::secret::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::wire::{MetadataEntry, SecretEnvelope, metadata, only_shared, place, project, value};
+use super::wire::{MetadataInput, SecretEnvelope, check_reminder, metadata, only_shared, place, project, value};
 use crate::api::error::{ApiError, ApiErrors, ApiResult};
 use crate::api::extract::{ApiJson, ApiPath, Authenticated, Issues, Wire};
 use crate::api::rotations::wire::checked;
@@ -32,7 +33,8 @@ pub struct SecretRequest {
     /// The folder; `/` if absent.
     secret_path: Option<String>,
     /// The value; on creation empty if absent.
-    secret_value: Option<String>,
+    #[schema(value_type = Option<String>)]
+    secret_value: Option<SecretString>,
     /// The comment.
     secret_comment: Option<String>,
     /// `shared`.
@@ -45,7 +47,7 @@ pub struct SecretRequest {
     /// For clients that write it into files.
     skip_multiline_encoding: Option<bool>,
     /// Free metadata.
-    secret_metadata: Option<Vec<MetadataEntry>>,
+    secret_metadata: Option<Vec<MetadataInput>>,
     /// What to remind of.
     secret_reminder_note: Option<String>,
     /// How often to remind.
@@ -55,8 +57,8 @@ pub struct SecretRequest {
 impl Wire for SecretRequest {}
 
 impl SecretRequest {
-    fn place(&mut self) -> Result<PlaceSelector, ApiError> {
-        only_shared(self.kind.as_deref(), self.tag_ids.as_ref())?;
+    fn place(&mut self, actor: &Actor) -> Result<PlaceSelector, ApiError> {
+        only_shared(actor, self.kind.as_deref(), self.tag_ids.as_ref())?;
         let project = project(
             [self.project_id.take(), self.workspace_id.take()],
             [self.project_slug.take(), self.workspace_slug.take()],
@@ -65,21 +67,22 @@ impl SecretRequest {
     }
 }
 
-fn new_name(field: &str, text: &str) -> Result<SecretName, Error> {
-    let mut issues = Issues::new();
-    let name = issues.take(field, SecretName::parse(text));
-    issues.finish()?;
-    checked(name)
-}
-
 async fn made(state: &ServerState, actor: &Actor, name: &str, mut request: SecretRequest) -> ApiResult<SecretEnvelope> {
-    let name = new_name("secretName", name)?;
-    let place = request.place()?;
+    let mut issues = Issues::new();
+    let name = issues.take("secretName", SecretName::parse(name));
+    let metadata = metadata(&mut issues, request.secret_metadata.take().unwrap_or_default());
+    check_reminder(
+        &mut issues,
+        request.secret_reminder_note.as_deref(),
+        request.secret_reminder_repeat_days,
+    );
+    issues.finish()?;
+    let place = request.place(actor)?;
     let new = NewSecret {
-        name,
-        value: value(request.secret_value.as_deref().unwrap_or_default()),
-        comment: request.secret_comment.unwrap_or_default(),
-        metadata: metadata(request.secret_metadata.unwrap_or_default()),
+        name: checked(name)?,
+        value: value(&request.secret_value.unwrap_or_default()),
+        comment: request.secret_comment.unwrap_or_default().trim().to_owned(),
+        metadata,
         skip_multiline_encoding: request.skip_multiline_encoding,
         reminder_note: request.secret_reminder_note,
         reminder_repeat_days: request.secret_reminder_repeat_days,
@@ -89,32 +92,34 @@ async fn made(state: &ServerState, actor: &Actor, name: &str, mut request: Secre
     Ok(Json(secret.into()))
 }
 
-async fn changed(state: &ServerState, actor: &Actor, name: &str, mut request: SecretRequest) -> ApiResult<SecretEnvelope> {
-    let place = request.place()?;
+pub(super) async fn changed(state: &ServerState, actor: &Actor, name: &str, mut request: SecretRequest) -> ApiResult<SecretEnvelope> {
+    let mut issues = Issues::new();
+    // Clients that always send the key mean "the same name" with an empty one.
+    let new_name = request.new_secret_name.as_deref().filter(|name| !name.is_empty());
+    let new_name = new_name.and_then(|name| issues.take("newSecretName", SecretName::parse(name)));
+    let metadata = request.secret_metadata.take().map(|entries| metadata(&mut issues, entries));
+    check_reminder(
+        &mut issues,
+        request.secret_reminder_note.as_deref(),
+        request.secret_reminder_repeat_days,
+    );
+    issues.finish()?;
+    let place = request.place(actor)?;
     let changes = SecretChanges {
-        name: request
-            .new_secret_name
-            .as_deref()
-            .map(|text| new_name("newSecretName", text))
-            .transpose()?,
-        value: request.secret_value.as_deref().map(value),
-        comment: request.secret_comment,
-        metadata: request.secret_metadata.map(metadata),
+        name: new_name,
+        value: request.secret_value.as_ref().map(value),
+        comment: request.secret_comment.map(|comment| comment.trim().to_owned()),
+        metadata,
         skip_multiline_encoding: request.skip_multiline_encoding,
         reminder_note: request.secret_reminder_note,
         reminder_repeat_days: request.secret_reminder_repeat_days,
     };
-    Ok(Json(
-        state
-            .app
-            .update_secret(actor, &place, &SecretName::wanted(name), changes)
-            .await?
-            .into(),
-    ))
+    let name = SecretName::wanted(name);
+    Ok(Json(state.app.update_secret(actor, &place, &name, changes).await?.into()))
 }
 
-async fn gone(state: &ServerState, actor: &Actor, name: &str, mut request: SecretRequest) -> ApiResult<SecretEnvelope> {
-    let place = request.place()?;
+pub(super) async fn gone(state: &ServerState, actor: &Actor, name: &str, mut request: SecretRequest) -> ApiResult<SecretEnvelope> {
+    let place = request.place(actor)?;
     let mut gone = state.app.delete_secrets(actor, &place, &[SecretName::wanted(name)]).await?;
     let secret = gone.pop().ok_or_else(|| Error::internal("a deleted secret was lost"))?;
     Ok(Json(secret.into()))
