@@ -28,7 +28,6 @@ pub struct SignedIn {
     pub(crate) user: UserRecord,
     pub(crate) session: SessionId,
     pub(crate) org: Option<OrgId>,
-    pub(crate) auth_method: String,
     pub(crate) origin: Origin,
 }
 
@@ -112,7 +111,6 @@ impl App {
             user: session.find_user(claims.user_id).await?.ok_or_else(over)?,
             session: stored.id,
             org: claims.organization_id,
-            auth_method: claims.auth_method,
             origin,
         })
     }

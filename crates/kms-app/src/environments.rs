@@ -129,10 +129,14 @@ impl App {
         let session = self.store().read();
         let scope = project_scope(&session, actor, project_id, self.now()).await?;
         scope.require(project::ENVIRONMENTS_READ, &Resource::ANY)?;
-        let found = session.list_environments(project_id).await?.into_iter().find(|found| match selector {
-            EnvironmentSelector::Id(id) => found.id == *id,
-            EnvironmentSelector::Slug(slug) => found.slug == *slug,
-        });
+        let found = session
+            .list_environments(project_id)
+            .await?
+            .into_iter()
+            .find(|found| match selector {
+                EnvironmentSelector::Id(id) => found.id == *id,
+                EnvironmentSelector::Slug(slug) => found.slug == *slug,
+            });
         let environment = found.ok_or_else(|| match selector {
             EnvironmentSelector::Id(id) => unknown(*id),
             EnvironmentSelector::Slug(slug) => Error::not_found(format!("no environment \"{slug}\" in this project")),

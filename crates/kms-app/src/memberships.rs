@@ -77,7 +77,9 @@ impl App {
         let mut found = session.list_project_identities(actor.org, project_id).await?;
         found.retain(|record| {
             allows_on(&scope, project::IDENTITY_READ, record.identity.id)
-                && wanted.as_ref().is_none_or(|text| record.identity.name.to_lowercase().contains(text))
+                && wanted
+                    .as_ref()
+                    .is_none_or(|text| record.identity.name.to_lowercase().contains(text))
         });
         let total = found.len();
         let part = found

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod entropy;
 pub mod ids;
+pub mod lockout;
 pub mod names;
 pub mod network;
 pub mod permission;

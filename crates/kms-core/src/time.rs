@@ -196,10 +196,31 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_people_write_them() {
-        for (text, seconds) in [("45s", 45), ("30m", 1800), ("1h", 3600), (" 2 Hours ", 7200), ("7d", 604_800), ("2w", 1_209_600), ("1y", 31_557_600)] {
+        for (text, seconds) in [
+            ("45s", 45),
+            ("30m", 1800),
+            ("1h", 3600),
+            (" 2 Hours ", 7200),
+            ("7d", 604_800),
+            ("2w", 1_209_600),
+            ("1y", 31_557_600),
+        ] {
             assert_eq!(parse_span(text), Some(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "1", "h", "0h", "-1h", "1.5h", "1 fortnight", "1000y", "99999999999999999999s", "18446744073709551615w", "1h 2m", "1ü"] {
+        for text in [
+            "",
+            "1",
+            "h",
+            "0h",
+            "-1h",
+            "1.5h",
+            "1 fortnight",
+            "1000y",
+            "99999999999999999999s",
+            "18446744073709551615w",
+            "1h 2m",
+            "1ü",
+        ] {
             assert_eq!(parse_span(text), None, "{text}");
         }
     }

@@ -168,11 +168,7 @@ impl Session {
         }
         for (name, value) in &filter.metadata {
             // Neither engine's `LIKE` compares like the other's; a text that loses something when the detail is cut out has it.
-            let without = Func::cust("REPLACE").args([
-                Expr::col(Column::Searchable),
-                Expr::val(detail(name, value)),
-                Expr::val(""),
-            ]);
+            let without = Func::cust("REPLACE").args([Expr::col(Column::Searchable), Expr::val(detail(name, value)), Expr::val("")]);
             query = query.filter(Expr::from(without).ne(Expr::col(Column::Searchable)));
         }
         if let Some(from) = filter.from {
@@ -256,7 +252,14 @@ mod tests {
         ] {
             assert!(text.contains(&detail(name, value)), "{name}={value}");
         }
-        for (name, value) in [("name", "a=b"), ("name", "c"), ("nothing", "null"), ("count", "22"), ("deep", "z"), ("ame", "a=b c")] {
+        for (name, value) in [
+            ("name", "a=b"),
+            ("name", "c"),
+            ("nothing", "null"),
+            ("count", "22"),
+            ("deep", "z"),
+            ("ame", "a=b c"),
+        ] {
             assert!(!text.contains(&detail(name, value)), "{name}={value}");
         }
     }

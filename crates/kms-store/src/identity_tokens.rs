@@ -167,4 +167,13 @@ impl Tx {
             .await?;
         Ok(())
     }
+
+    /// Removes tokens that ended before `before`.
+    pub async fn remove_tokens_ended_before(&self, before: Timestamp) -> Result<(), StoreError> {
+        identity_tokens::Entity::delete_many()
+            .filter(identity_tokens::Column::ExpiresAt.lt(before.utc()))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@
 
 use kms_core::ids::NodeId;
 use kms_core::time::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, UpdateStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SimpleExpr, UpdateStatement};
 use sea_orm::{ConnectionTrait, Value};
 use uuid::Uuid;
 
@@ -83,14 +83,23 @@ impl Queue {
         self.execute_fenced(session, &renew).await
     }
 
-    /// When the earliest unclaimed row is due, if there is any.
+    /// When the next row can be claimed, if there is any: the earliest due time, or the end of a claim.
     pub(crate) async fn next_due(self, session: &Session, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let unclaimed = Expr::col("lease_until").is_null().or(Expr::col("lease_until").lte(now.utc()));
+        let free = self.earliest(session, self.due, unclaimed).await?;
+        let claimed = self
+            .earliest(session, "lease_until", Expr::col("lease_until").gt(now.utc()))
+            .await?;
+        Ok(free.into_iter().chain(claimed).min())
+    }
+
+    async fn earliest(self, session: &Session, column: &'static str, only: SimpleExpr) -> Result<Option<Timestamp>, StoreError> {
         let mut query = Query::select();
         query
-            .expr_as(Expr::col(self.due).min(), "due")
+            .expr_as(Expr::col(column).min(), "due")
             .from(self.table)
             .and_where(Expr::col(self.due).is_not_null())
-            .and_where(Expr::col("lease_until").is_null().or(Expr::col("lease_until").lte(now.utc())));
+            .and_where(only);
         if let Some(open) = self.open {
             query.and_where(Expr::col(open).eq(true));
         }

@@ -13,6 +13,7 @@ pub mod instance;
 pub mod inventories;
 pub mod issued_keys;
 pub mod lease;
+pub mod lockouts;
 pub mod memberships;
 mod migration;
 pub mod organizations;

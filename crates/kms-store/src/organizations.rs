@@ -155,6 +155,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Writes an organization back. Refused by `uq_organizations_slug` if the slug is taken.
+    pub async fn update_org(&self, org: &OrgRecord) -> Result<(), StoreError> {
+        organizations::Entity::update_many()
+            .col_expr(organizations::Column::Name, sea_orm::sea_query::Expr::value(org.name.as_str()))
+            .col_expr(organizations::Column::Slug, sea_orm::sea_query::Expr::value(org.slug.as_str()))
+            .col_expr(
+                organizations::Column::UpdatedAt,
+                sea_orm::sea_query::Expr::value(org.updated_at.utc()),
+            )
+            .filter(organizations::Column::Id.eq(org.id.0))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
     /// Adds a membership. Refused by `uq_org_members_user` or `uq_org_members_identity` if there is one.
     pub async fn insert_org_member(&self, member: &OrgMemberRecord) -> Result<(), StoreError> {
         let (user, identity) = member.principal.columns();
@@ -176,6 +191,16 @@ impl Tx {
         org_members::Entity::update_many()
             .col_expr(org_members::Column::Role, sea_orm::sea_query::Expr::value(role.slug()))
             .col_expr(org_members::Column::UpdatedAt, sea_orm::sea_query::Expr::value(now.utc()))
+            .filter(org_members::Column::OrgId.eq(org.0))
+            .filter(of(who))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a membership.
+    pub async fn remove_org_member(&self, org: OrgId, who: Principal) -> Result<(), StoreError> {
+        org_members::Entity::delete_many()
             .filter(org_members::Column::OrgId.eq(org.0))
             .filter(of(who))
             .exec(&**self)

@@ -217,6 +217,15 @@ impl Session {
     }
 }
 
+/// The rotations that have an attempt under way.
+fn under_way() -> sea_orm::sea_query::SelectStatement {
+    Query::select()
+        .column(rotation_attempts::Column::RotationId)
+        .from(rotation_attempts::Entity)
+        .and_where(Expr::col(rotation_attempts::Column::Open).eq(true))
+        .take()
+}
+
 impl Tx {
     /// Adds a rotation. Refused by `uq_secret_rotations_name` if the name is taken in the folder.
     pub async fn insert_rotation(&self, rotation: &RotationRecord) -> Result<(), StoreError> {
@@ -265,15 +274,10 @@ impl Tx {
 
     /// Rotations that are due and have no attempt under way, the longest due first, locked; those of `not_of` are left out.
     pub async fn lock_due_rotations(&self, now: Timestamp, limit: u64, not_of: &[ConnectionId]) -> Result<Vec<RotationRecord>, StoreError> {
-        let under_way = Query::select()
-            .column(rotation_attempts::Column::RotationId)
-            .from(rotation_attempts::Entity)
-            .and_where(Expr::col(rotation_attempts::Column::Open).eq(true))
-            .take();
         let mut query = secret_rotations::Entity::find()
             .filter(secret_rotations::Column::AutoRotation.eq(true))
             .filter(secret_rotations::Column::NextAt.lte(now.utc()))
-            .filter(secret_rotations::Column::Id.not_in_subquery(under_way));
+            .filter(secret_rotations::Column::Id.not_in_subquery(under_way()));
         if !not_of.is_empty() {
             query = query.filter(secret_rotations::Column::ConnectionId.is_not_in(not_of.iter().map(|id| id.0)));
         }
@@ -289,11 +293,12 @@ impl Tx {
 }
 
 impl Session {
-    /// When the next rotation is due, if any runs by itself.
+    /// When the next rotation is due that runs by itself and has no attempt under way.
     pub async fn next_rotation_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let row = secret_rotations::Entity::find()
             .filter(secret_rotations::Column::AutoRotation.eq(true))
             .filter(secret_rotations::Column::NextAt.is_not_null())
+            .filter(secret_rotations::Column::Id.not_in_subquery(under_way()))
             .order_by_asc(secret_rotations::Column::NextAt)
             .one(self)
             .await?;

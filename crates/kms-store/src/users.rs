@@ -221,4 +221,14 @@ impl Tx {
             .await?;
         Ok(())
     }
+
+    /// Removes the sessions of a person that have expired.
+    pub async fn remove_expired_sessions(&self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+        sessions::Entity::delete_many()
+            .filter(sessions::Column::UserId.eq(user.0))
+            .filter(sessions::Column::ExpiresAt.lte(now.utc()))
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
 }

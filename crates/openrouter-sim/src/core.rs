@@ -9,7 +9,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::Notify;
 
 use crate::api::answer::{Answer, Refusal};
@@ -28,6 +29,9 @@ use crate::reply::{Delivery, InFlight, Resume, SimReply, SimRequest, SimResponse
 use crate::state::World;
 use crate::stats::{AuthFailure, CompletionResult};
 use crate::time::Moment;
+
+/// Largest request body; a longer one gets 413.
+pub(crate) const MAX_BODY: usize = 1 << 20;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -102,6 +106,9 @@ impl SimCore {
     /// Handles a request below `/api/v1`. With a seed and a manual clock the result depends on nothing but
     /// the calls before it.
     pub fn handle(&self, request: SimRequest) -> SimReply {
+        if request.body.len() > MAX_BODY {
+            return self.refuse(&request, StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
+        }
         let call = Call::parse(&request);
         drop(request);
         let mut world = self.inner.lock();
@@ -129,6 +136,19 @@ impl SimCore {
                 }),
             },
         }
+    }
+
+    /// Refuses a request that did not arrive as it should.
+    pub(crate) fn refuse(&self, request: &SimRequest, status: StatusCode, message: &'static str) -> SimReply {
+        let call = Call::parse(&SimRequest {
+            body: Bytes::new(),
+            ..request.clone()
+        });
+        let mut world = self.inner.lock();
+        world.stats.begin_request();
+        let outcome = Step::new(&mut world, &call).conclude(Err(Refusal::new(status, message)), Duration::ZERO, None);
+        drop(world);
+        outcome.into_reply(InFlight(Arc::clone(&self.inner)))
     }
 }
 
@@ -278,7 +298,9 @@ impl<'a> Step<'a> {
                 let shape = self.replacement(action);
                 return Plan::Now(self.fault(shape, delay));
             }
-            Some(action) => return Plan::Now(self.finish_with_rule(firing, Mode::Once, delay, Some(action))),
+            Some(action) => {
+                return Plan::Now(self.finish_with_rule(firing, Mode::Once, delay, Some(action)));
+            }
         };
         if late && mode != Mode::Never {
             self.fire(firing.rule);
@@ -542,8 +564,12 @@ impl<'a> Step<'a> {
     fn count_late_use(&mut self) {
         let now = self.now;
         let probe = self.call.endpoint == Endpoint::Key;
-        let Identity::Inference(at) = self.identity else { return };
-        let Some(key) = self.world.key_mut(at) else { return };
+        let Identity::Inference(at) = self.identity else {
+            return;
+        };
+        let Some(key) = self.world.key_mut(at) else {
+            return;
+        };
         let Some(deletion) = key.deletion else { return };
         let distance = u64::try_from(now.since(deletion.at).as_millis()).unwrap_or(u64::MAX);
         let late = &mut key.late_uses;

@@ -1,30 +1,28 @@
-//! The simulator as a program of its own.
+//! The simulator as a program of its own: a thin shell around the library.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use openrouter_sim::cli::{SimulatorArgs, run};
 
 /// A stand-in for OpenRouter that misbehaves on command.
 #[derive(Parser)]
-#[command(name = "openrouter-sim", version)]
-struct Cli {
+#[command(version)]
+struct Shell {
     #[command(flatten)]
-    args: openrouter_sim::cli::Args,
+    args: SimulatorArgs,
 }
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = tokio::runtime::Runtime::new()
-        .map_err(|source| openrouter_sim::SimError::Process {
-            what: "cannot start",
-            source,
-        })
-        .and_then(|runtime| runtime.block_on(openrouter_sim::cli::run(cli.args)));
-    match result {
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Shell::parse().args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            use std::io::Write;
-            drop(writeln!(std::io::stderr(), "openrouter-sim: {error}"));
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            let line = format!("openrouter-sim: {error}{}\n", cause.unwrap_or_default());
+            // Nobody to tell if standard error is closed.
+            drop(std::io::stderr().write_all(line.as_bytes()));
             ExitCode::from(2)
         }
     }

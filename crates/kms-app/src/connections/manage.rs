@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use kms_providers::declaration::App as ConnectableApp;
-use serde::Deserialize;
 use kms_core::ids::{ConnectionId, ProjectId};
 use kms_core::names::ResourceName;
 use kms_core::permission::{Permission, Resource, org, project};
 use kms_core::seal::Sealed;
+use kms_providers::declaration::App as ConnectableApp;
 use kms_store::connections::{ConnectionRecord, ConnectionScope, ConnectionUse};
 use kms_store::projects::ProjectRecord;
 use kms_store::{Session, StoreError};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Connection, unknown};
@@ -111,7 +111,11 @@ impl App {
             let message = format!("{} has no such method; use one of {}", connector.app().name, known.join(", "));
             return vec![FieldIssue::at("method", "invalid_enum_value", message)];
         }
-        connector.read(method, &credentials.0).err().map(below_credentials).unwrap_or_default()
+        connector
+            .read(method, &credentials.0)
+            .err()
+            .map(below_credentials)
+            .unwrap_or_default()
     }
 
     /// Demands a permission where a connection lives: in its project, or in the organization.
@@ -160,7 +164,9 @@ impl App {
         if !issues.is_empty() {
             return Err(Error::Invalid { issues });
         }
-        let read = connector.read(&new.method, &new.credentials.0).map_err(|issues| Error::Invalid { issues })?;
+        let read = connector
+            .read(&new.method, &new.credentials.0)
+            .map_err(|issues| Error::Invalid { issues })?;
         let session = self.store().read();
         let project = match &new.project {
             None => None,
@@ -414,9 +420,11 @@ impl App {
             )));
         }
         // The lock keeps new users away; the constraint is the last word.
-        on_constraint(tx.remove_connection(actor.org, id).await, "fk_secret_rotations_connection_id", || {
-            Error::bad_request("the app connection is in use; delete the secret rotations that use it first")
-        })?;
+        on_constraint(
+            tx.remove_connection(actor.org, id).await,
+            "fk_secret_rotations_connection_id",
+            || Error::bad_request("the app connection is in use; delete the secret rotations that use it first"),
+        )?;
         let event = Event {
             name: "delete-app-connection",
             project: record.project,

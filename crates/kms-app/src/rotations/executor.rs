@@ -543,19 +543,28 @@ impl App {
         })
     }
 
-    /// Enters keys that carry the marker of `record` and that the ledger does not know, as debts. Gives how many there were.
+    /// Enters keys that carry the marker of `record` and that the ledger does not know, as debts; a key that the ledger has as
+    /// revoked and that is there all the same (the provider told an untruth) is a debt again. Gives how many there were.
     pub(crate) async fn enter_strays(&self, tx: &Tx, record: &AttemptRecord, strays: &[(Found, i64)]) -> Result<usize, Error> {
         let handles: Vec<String> = strays.iter().map(|(found, _)| found.handle.clone()).collect();
         let known = tx.list_keys_by_handle(record.connection, &handles).await?;
         let mut entered = 0;
         for (found, revision) in strays {
-            if known.iter().any(|key| key.handle == found.handle) {
-                continue;
+            match known.iter().find(|key| key.handle == found.handle) {
+                Some(key) if key.state == KeyState::Revoked => {
+                    let mut key = key.clone();
+                    key.owe(self.now());
+                    key.ended_at = None;
+                    tx.update_key(&key).await?;
+                }
+                Some(_) => continue,
+                None => {
+                    let id = IssuedKeyId::random(self.entropy());
+                    let mut key = self.new_key(tx, record, id, &found.handle, *revision, None).await?;
+                    key.owe(self.now());
+                    tx.insert_key(&key).await?;
+                }
             }
-            let id = IssuedKeyId::random(self.entropy());
-            let mut key = self.new_key(tx, record, id, &found.handle, *revision, None).await?;
-            key.owe(self.now());
-            tx.insert_key(&key).await?;
             entered += 1;
         }
         Ok(entered)
@@ -585,6 +594,12 @@ impl App {
             };
             match stepped {
                 Ok(Stepped::Again) => failures = 0,
+                // The attempt goes on by itself, at the next start or on another node.
+                Ok(Stepped::Wait(_)) if self.0.stop.is_cancelled() => {
+                    return Err(Error::Unavailable {
+                        cause: "the server is stopping".to_owned(),
+                    });
+                }
                 Ok(Stepped::Wait(until)) => {
                     let pause = until.min(deadline).since(self.now()).max(Duration::from_millis(1));
                     self.0.sleeper.sleep(pause).await;

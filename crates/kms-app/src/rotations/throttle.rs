@@ -57,7 +57,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         match self.shared {
             None => self.app.0.limits.with(self.connection, self.app.now(), |limits| {
-                limits.calls = limits.calls.saturating_sub(1)
+                limits.calls = limits.calls.saturating_sub(1);
             }),
             Some(call) => {
                 let app = self.app.clone();

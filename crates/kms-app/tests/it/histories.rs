@@ -308,7 +308,7 @@ impl Drop for Seed {
     }
 }
 
-/// One worker's share: histories share a database, some two hundred at a time.
+/// One worker's share. A few histories share a database: each leaves an account that goes on being inventoried.
 fn run_share(seeds: impl Iterator<Item = u64>, until: Option<Instant>) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut run = 0;
@@ -317,7 +317,7 @@ fn run_share(seeds: impl Iterator<Item = u64>, until: Option<Instant>) -> u64 {
         if until.is_some_and(|until| Instant::now() > until) {
             break;
         }
-        if run % 200 == 0 {
+        if u64::is_multiple_of(run, 10) {
             world = Some(runtime.block_on(World::new(seed)));
         }
         let guard = Seed(seed);

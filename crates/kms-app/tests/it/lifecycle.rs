@@ -260,7 +260,11 @@ async fn deleting_what_is_around_a_rotation_pays_its_debts() {
                     .unwrap();
             }
             "environment" => {
-                let environment = world.app.get_environment(&world.actor, project, &EnvironmentSelector::Slug("prod".to_owned())).await.unwrap();
+                let environment = world
+                    .app
+                    .get_environment(&world.actor, project, &EnvironmentSelector::Slug("prod".to_owned()))
+                    .await
+                    .unwrap();
                 world.app.delete_environment(&world.actor, project, environment.id).await.unwrap();
             }
             _ => {
@@ -414,4 +418,34 @@ async fn a_request_carried_out_twice_leaves_one_key() {
     assert_eq!(world.live(), 3);
     world.pass_until(world.now() + Duration::from_secs(600)).await;
     assert_eq!(world.strays(&world.slots(id).await), (0, 0));
+}
+
+#[tokio::test]
+async fn no_key_stands_in_clear_in_the_database() {
+    let world = World::new(19).await;
+    let (project, connection) = world.project("a").await;
+    let id = world.rotation(project, connection, 0).await.unwrap().record.id;
+    let mut secrets = vec![
+        world.core().management_key().expose().to_owned(),
+        world.served(project).await.unwrap().0,
+    ];
+    for _ in 0..2 {
+        world.rotate(id).await.unwrap();
+        secrets.push(world.served(project).await.unwrap().0);
+    }
+    // A failed run keeps the provider's words, which may hold anything.
+    world.core().control().add_fault(FaultRule::on("keys.create", status(400))).unwrap();
+    world.rotate(id).await.unwrap_err();
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(world.folder()).unwrap() {
+        let content = std::fs::read(entry.unwrap().path()).unwrap();
+        bytes += content.len();
+        for secret in &secrets {
+            assert!(
+                !content.windows(secret.len()).any(|window| window == secret.as_bytes()),
+                "a key stands in clear"
+            );
+        }
+    }
+    assert!(bytes > 100_000, "the database was not looked at");
 }

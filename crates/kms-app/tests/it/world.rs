@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::Utc;
 use kms_app::actor::Actor;
 use kms_app::connections::{GivenCredentials, NewConnection};
 use kms_app::instance::FirstAdmin;
@@ -233,14 +232,12 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     seed: u64,
     nodes: u64,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// A simulator with a clock that stands at `now`.
 pub(crate) fn simulator(seed: u64, now: Timestamp) -> Arc<SimCore> {
-    let clock = ClockMode::Manual {
-        start: chrono::DateTime::<Utc>::from(now.utc()),
-    };
+    let clock = ClockMode::Manual { start: now.utc() };
     SimCore::new(SimConfig {
         seed: Some(seed),
         clock,
@@ -307,8 +304,13 @@ impl World {
             settings,
             seed,
             nodes: 0,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Where the database's files are.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.as_ref().unwrap().path()
     }
 
     /// A fresh account at the provider, for the next history.

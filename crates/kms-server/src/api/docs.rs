@@ -85,12 +85,20 @@ const POLICY: (HeaderName, &str) = (
 pub(super) fn routes(document: &utoipa::openapi::OpenApi) -> Router<ServerState> {
     let text = document.to_json().map(Bytes::from).map_err(|error| error.to_string());
     // No check of the document by somebody else's server.
-    let config = Arc::new(Config::from("/api/docs/json").validator_url("none").deep_linking(true).doc_expansion("none"));
+    let config = Arc::new(
+        Config::from("/api/docs/json")
+            .validator_url("none")
+            .deep_linking(true)
+            .doc_expansion("none"),
+    );
     Router::new()
         // The page's files are named relative to it.
         .route("/api/docs", get(|| async { Redirect::to("/api/docs/index.html") }))
         .route("/api/docs/json", get(move || std::future::ready(described(&text))))
-        .route("/api/docs/{file}", get(move |Path(file): Path<String>| std::future::ready(page(&file, config.clone()))))
+        .route(
+            "/api/docs/{file}",
+            get(move |Path(file): Path<String>| std::future::ready(page(&file, config.clone()))),
+        )
 }
 
 fn described(text: &Result<Bytes, String>) -> Response {

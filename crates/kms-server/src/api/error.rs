@@ -142,7 +142,6 @@ pub(crate) fn problem_response(problem: &Problem, request_id: &str) -> Response 
 
 /// The errors that every operation can answer, for the API's documentation.
 #[derive(utoipa::IntoResponses)]
-#[expect(dead_code, reason = "only describes answers")]
 pub enum ApiErrors {
     /// A rule was violated, something exists already, or the state does not allow it.
     #[response(status = 400)]

@@ -9,6 +9,7 @@ use kms_app::actor::Actor;
 use kms_app::authentication::SignedIn;
 use kms_app::{Error, FieldIssue};
 use kms_core::audit::Origin;
+use kms_core::secret::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -215,6 +216,20 @@ impl Issues {
     /// Remembers issues found elsewhere.
     pub fn append(&mut self, issues: Vec<FieldIssue>) {
         self.0.extend(issues);
+    }
+
+    /// A password: not empty, and at most 1,024 bytes, so that hashing is no way to keep the server busy.
+    pub fn password(&mut self, field: &str, password: &SecretString) {
+        self.check(!password.is_empty(), field, "too_small", "must not be empty");
+        self.check(password.len() <= 1024, field, "too_big", "must have at most 1024 bytes");
+    }
+
+    /// A name for people: trimmed, 1 to 64 characters.
+    pub fn short_text(&mut self, field: &str, text: &str) -> String {
+        let text = text.trim();
+        self.check(!text.is_empty(), field, "too_small", "must not be empty");
+        self.check(text.chars().count() <= 64, field, "too_big", "must have at most 64 characters");
+        text.to_owned()
     }
 
     /// Remembers issues found elsewhere, below `field`.

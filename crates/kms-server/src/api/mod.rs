@@ -38,7 +38,9 @@ fn routes(app: &kms_app::App) -> OpenApiRouter<ServerState> {
             .merge(rotations::routes())
             .merge(folders::routes())
             .merge(secrets::routes())
-            .merge(sessions::routes()),
+            .merge(organizations::routes())
+            .merge(sessions::routes())
+            .merge(users::routes()),
     )
 }
 

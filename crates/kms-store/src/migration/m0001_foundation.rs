@@ -290,6 +290,7 @@ fn machine_login_tables() -> Vec<Sketch> {
             .references("identity_id", "identities", Cascade)
             .references("client_secret_id", "client_secrets", Cascade)
             .index("identity", &["identity_id", "auth_method"], None)
+            .index("ended", &["expires_at"], given("expires_at"))
             .index("client_secret", &["client_secret_id"], given("client_secret_id")),
     ]
 }

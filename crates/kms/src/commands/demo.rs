@@ -71,7 +71,10 @@ impl Client {
         if status.is_success() {
             Ok(answer)
         } else {
-            bail!("{method} {path} answered {status}: {}", answer["message"])
+            bail!(
+                "{method} {path} answered {status}: {}",
+                answer.get("message").unwrap_or(&Value::Null)
+            )
         }
     }
 
@@ -201,11 +204,12 @@ async fn demo(args: Args) -> Result<()> {
 
     let path = format!("/api/v2/secret-rotations/open-router-api-key/{rotation}/generated-credentials");
     let credentials = client.call(Method::GET, &path, None).await?;
-    let known = credentials["generatedCredentials"]
-        .as_array()
+    let known = credentials
+        .get("generatedCredentials")
+        .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .filter_map(|credential| credential["keyHash"].as_str()?.parse().ok())
+        .filter_map(|credential| credential.get("keyHash")?.as_str()?.parse().ok())
         .collect::<Vec<openrouter_sim::KeyHash>>();
     // The first key is a debt by now; it is paid within moments.
     let query = openrouter_sim::OrphanQuery {

@@ -13,7 +13,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Service {
     /// OpenRouter: key management, key checks and canned completions, misbehaving on command.
-    Openrouter(Box<openrouter_sim::cli::Args>),
+    Openrouter(Box<openrouter_sim::cli::SimulatorArgs>),
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {

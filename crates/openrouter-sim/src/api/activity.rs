@@ -107,7 +107,9 @@ pub(super) fn list(world: &World, call: &Call, account: usize, now: Moment) -> R
     let days = now.day() - ACTIVITY_DAYS..now.day();
     let mut grouped: BTreeMap<(i64, usize, Option<usize>), DayUse> = BTreeMap::new();
     for ((day, model, slot, workspace), used) in &account.activity {
-        let Some(key) = account.keys.get(*slot) else { continue };
+        let Some(key) = account.keys.get(*slot) else {
+            continue;
+        };
         let wanted = days.contains(day)
             && filter.day.is_none_or(|wanted| wanted == *day)
             && filter.key.is_none_or(|wanted| wanted == key.hash)

@@ -47,7 +47,9 @@ impl Request {
                 None | Some(Value::Null) => 0,
                 Some(Value::String(text)) => text.len(),
                 Some(Value::Array(parts)) => parts.iter().filter_map(|part| part.get("text")?.as_str()).map(str::len).sum(),
-                Some(_) => return Err(Refusal::bad_request("messages: content is a string or an array of parts")),
+                Some(_) => {
+                    return Err(Refusal::bad_request("messages: content is a string or an array of parts"));
+                }
             });
         }
         let stream = match body.get("stream") {
@@ -129,9 +131,13 @@ pub(super) fn complete(world: &mut World, call: &Call, at: KeyRef, now: Moment, 
     };
     for _ in 0..times {
         let delay = world.delay(DelayKind::Usage, &name);
-        let Some(account) = world.accounts.get_mut(at.account) else { break };
+        let Some(account) = world.accounts.get_mut(at.account) else {
+            break;
+        };
         account.charge(now, credits, delay);
-        let Some(key) = account.keys.get_mut(at.slot) else { break };
+        let Some(key) = account.keys.get_mut(at.slot) else {
+            break;
+        };
         key.charge(now, credits, byok_cost, delay);
         let workspace = key.workspace;
         if request.model.free() {

@@ -110,7 +110,9 @@ impl Call {
     }
 
     fn forced_cost(&self) -> Result<Option<Usd>, Refusal> {
-        let Some(text) = &self.forced_cost else { return Ok(None) };
+        let Some(text) = &self.forced_cost else {
+            return Ok(None);
+        };
         match text.parse::<Usd>() {
             Ok(cost) if !cost.is_negative() => Ok(Some(cost)),
             _ => Err(Refusal::bad_request("X-Sim-Cost must be an amount in US dollars")),
@@ -232,7 +234,9 @@ enum Caller {
 pub(crate) fn process(world: &mut World, call: &Call, identity: Identity, now: Moment, mode: Mode) -> Result<Answer, Refusal> {
     match &call.route {
         Route::Unknown => return Err(Refusal::not_found("Not Found")),
-        Route::WrongMethod => return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")),
+        Route::WrongMethod => {
+            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
+        }
         Route::Models => return models::list(),
         _ => {}
     }

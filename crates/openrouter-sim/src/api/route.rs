@@ -160,7 +160,9 @@ impl Route {
 
     /// Reads a path without its query. One trailing slash is ignored everywhere.
     pub(crate) fn parse(method: &Method, path: &str) -> Self {
-        let Some(segments) = segments(path) else { return Self::Unknown };
+        let Some(segments) = segments(path) else {
+            return Self::Unknown;
+        };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let get = |route| only(method, &Method::GET, route);
         let post = |route| only(method, &Method::POST, route);

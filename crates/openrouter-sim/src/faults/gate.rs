@@ -96,7 +96,9 @@ impl Gate {
         reason = "the number of seconds is positive and clamped"
     )]
     pub(crate) fn take(&mut self, key: KeyHash, now: Moment) -> Result<(), Limited> {
-        let Some(limit) = self.rate_limit else { return Ok(()) };
+        let Some(limit) = self.rate_limit else {
+            return Ok(());
+        };
         let full = f64::from(limit.burst);
         let bucket = self.buckets.entry(key).or_insert(Bucket {
             tokens: full,

@@ -371,7 +371,9 @@ impl Target {
             Self::Any => true,
             Self::Named(endpoint) => *endpoint == subject.endpoint,
             Self::Pattern { method, segments: pattern } => {
-                let Some(path) = segments(subject.path) else { return false };
+                let Some(path) = segments(subject.path) else {
+                    return false;
+                };
                 (method == "*" || method == subject.method) && pattern_fits(pattern, &path)
             }
         }

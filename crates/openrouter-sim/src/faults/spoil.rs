@@ -91,7 +91,9 @@ enum Edit {
 /// Edits a JSON body; anything else stays as it is. Returns whether a plaintext key that was in the answer
 /// is still there.
 fn edit<'a>(response: &mut SimResponse, edits: impl Iterator<Item = (&'a String, Edit)>) -> bool {
-    let Some(before) = response.json() else { return true };
+    let Some(before) = response.json() else {
+        return true;
+    };
     let mut after = before.clone();
     for (path, change) in edits {
         let path: Vec<&str> = path.split('.').collect();
@@ -103,7 +105,9 @@ fn edit<'a>(response: &mut SimResponse, edits: impl Iterator<Item = (&'a String,
 }
 
 fn apply(target: &mut Value, path: &[&str], change: &Edit) {
-    let Some((field, rest)) = path.split_first() else { return };
+    let Some((field, rest)) = path.split_first() else {
+        return;
+    };
     match target {
         Value::Array(elements) => elements.iter_mut().for_each(|element| apply(element, path, change)),
         Value::Object(fields) if rest.is_empty() => match change {

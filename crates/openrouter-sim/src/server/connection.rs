@@ -1,104 +1,170 @@
-//! One connection: requests in, replies played on the wire.
+//! One connection: plays what [`crate::SimCore`] decided, and breaks off where it says so.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Frame, Incoming, SizeHint};
+use axum::body::Body as ControlBody;
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::core::SimCore;
-use crate::reply::{Delivery, SimReply, SimRequest, SimResponse};
+use super::body::ReplyBody;
+use crate::api::answer::error_body;
+use crate::api::route::BASE;
+use crate::core::{MAX_BODY, SimCore};
+use crate::reply::{Delivery, SimBody, SimReply, SimRequest, SimResponse};
 
-/// Longest body that is read; the core answers 413 for anything longer than its own limit.
-const BODY_LIMIT: usize = 1024 * 1024;
+/// A client that sends its headers more slowly is cut off.
+const HEADERS_WITHIN: Duration = Duration::from_secs(120);
+/// A client that sends its body more slowly gets 408.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+/// What is read of a body that is too large, so that the client gets to see the answer.
+const DRAINED: usize = 16 << 20;
+/// How long requests under way may go on when the server stops.
+const DRAIN_FOR: Duration = Duration::from_secs(2);
 
-/// The connection is to be given up without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection is given up")]
-struct GiveUp;
+type Reply = Response<Either<ReplyBody, ControlBody>>;
 
-/// Serves requests until the connection ends.
-pub(super) async fn serve(stream: TcpStream, core: Arc<SimCore>, admin: Router) {
-    // Small answers must not wait for the client's acknowledgement of the one before.
-    drop(stream.set_nodelay(true));
-    // A second handle on the socket, to make its end a reset.
-    let handle = socket2::SockRef::from(&stream).try_clone().ok().map(Arc::new);
-    let handle = Arc::new(std::sync::Mutex::new(handle));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (core, admin, handle) = (Arc::clone(&core), admin.clone(), Arc::clone(&handle));
-        async move {
-            if !request.uri().path().starts_with("/api/v1") {
-                let response = admin
-                    .oneshot(request.map(Body::new))
-                    .await
-                    .unwrap_or_else(|never: Infallible| match never {});
-                return Ok(response.map(|body| OutBody::plain(body)));
-            }
-            let reply = core.handle(read(request).await);
-            play(reply, &handle).await
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) core: Arc<SimCore>,
+    pub(super) control: axum::Router,
+    pub(super) stop: CancellationToken,
+}
+
+/// How a connection is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Close,
+    Reset,
+}
+
+/// Serves one connection until either side ends it.
+pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let (end, mut ended) = watch::channel(None);
+    let end = Arc::new(end);
+    let stop = shared.stop.clone();
+    let service = service_fn(move |request| answer(Arc::clone(&shared), Arc::clone(&end), request));
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .serve_connection(TokioIo::new(stream), service);
+    let told = async { ended.wait_for(Option::is_some).await.ok().and_then(|end| *end) };
+    let end = tokio::select! {
+        // Errors are the client's hang-ups and our own cuts.
+        _ = &mut connection => return,
+        end = told => end,
+        () = stop.cancelled() => {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            drop(tokio::time::timeout(DRAIN_FOR, &mut connection).await);
+            return;
         }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .keep_alive(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "simulator.connection_ended");
+    };
+    let stream = connection.into_parts().io.into_inner();
+    if end == Some(End::Reset) {
+        // With a linger of zero, closing sends RST instead of FIN.
+        let linger = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        if let Err(error) = linger {
+            tracing::warn!(%error, "cannot reset the connection, closing it");
+        }
     }
 }
 
-type Handle = std::sync::Mutex<Option<Arc<socket2::Socket>>>;
+async fn answer(shared: Arc<Shared>, end: Arc<watch::Sender<Option<End>>>, request: Request<Incoming>) -> Result<Reply, hyper::Error> {
+    let path = request.uri().path();
+    if path == BASE || path.strip_prefix(BASE).is_some_and(|rest| rest.starts_with('/')) {
+        let reply = match receive(request).await? {
+            Received::Request(request) => shared.core.handle(request),
+            Received::TooSlow(request) => shared
+                .core
+                .refuse(&request, StatusCode::REQUEST_TIMEOUT, "Request body not received in time"),
+        };
+        return Ok(play(reply, &end).await.map(Either::Left));
+    }
+    if path == "/healthz" {
+        return Ok(plain(StatusCode::OK, Bytes::from_static(b"{\"status\":\"ok\"}")));
+    }
+    if path == "/_sim" || path.starts_with("/_sim/") {
+        let response = shared.control.clone().oneshot(request.map(ControlBody::new)).await;
+        let response = response.unwrap_or_else(|never: Infallible| match never {});
+        return Ok(response.map(Either::Right));
+    }
+    Ok(plain(StatusCode::NOT_FOUND, error_body(StatusCode::NOT_FOUND, "Not Found", None)))
+}
 
-async fn read(request: Request<Incoming>) -> SimRequest {
-    let (parts, body) = request.into_parts();
-    let path = parts
+fn plain(status: StatusCode, body: Bytes) -> Reply {
+    let mut response = Response::new(Either::Left(ReplyBody::whole(body, None)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+enum Received {
+    Request(SimRequest),
+    TooSlow(SimRequest),
+}
+
+/// Reads a request. Of a body that is too large one byte too many is kept, so that the core refuses it.
+async fn receive(request: Request<Incoming>) -> Result<Received, hyper::Error> {
+    let (head, mut body) = request.into_parts();
+    let path = head
         .uri
         .path_and_query()
-        .map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
-    let body = match Limited::new(body, BODY_LIMIT + 1).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        // Too long, or broken off: one byte over the limit is refused as too long.
-        Err(_too_long) => Bytes::from(vec![b' '; BODY_LIMIT + 1]),
-    };
-    SimRequest {
-        method: parts.method,
+        .map_or_else(|| head.uri.path().to_owned(), ToString::to_string);
+    let mut request = SimRequest {
+        method: head.method,
         path,
-        headers: parts.headers,
-        body,
+        headers: head.headers,
+        body: Bytes::new(),
+    };
+    let reading = async {
+        let mut kept = BytesMut::new();
+        let mut seen: usize = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
+            seen = seen.saturating_add(data.len());
+            let room = (MAX_BODY + 1).saturating_sub(kept.len());
+            kept.extend_from_slice(data.get(..room).unwrap_or(&data));
+            if seen > DRAINED {
+                break;
+            }
+        }
+        Ok::<_, hyper::Error>(kept.freeze())
+    };
+    match tokio::time::timeout(BODY_WITHIN, reading).await {
+        Ok(body) => {
+            request.body = body?;
+            Ok(Received::Request(request))
+        }
+        Err(_elapsed) => Ok(Received::TooSlow(request)),
     }
 }
 
-async fn play(reply: SimReply, handle: &Handle) -> Result<Response<OutBody>, GiveUp> {
-    match reply {
+/// Plays a reply. Returns only if there is an answer to send.
+async fn play(reply: SimReply, end: &watch::Sender<Option<End>>) -> Response<ReplyBody> {
+    match resumed(reply).await {
         SimReply::Response { delay, response, delivery } => {
-            tokio::time::sleep(delay).await;
-            let pieces = match &response.body {
-                crate::reply::SimBody::Full(bytes) => vec![bytes.clone()],
-                crate::reply::SimBody::Chunks(chunks) => chunks.clone(),
+            pause(delay).await;
+            let SimResponse { status, headers, body } = response;
+            let body = match body {
+                SimBody::Full(bytes) => ReplyBody::whole(bytes, Some(delivery)),
+                SimBody::Chunks(chunks) => ReplyBody::chunks(chunks, delivery),
             };
-            let whole = matches!(response.body, crate::reply::SimBody::Full(_));
-            Ok(answer(
-                &response,
-                whole,
-                Pieces {
-                    pieces: pieces.into(),
-                    gaps: Duration::ZERO,
-                    cut: false,
-                },
-                Some(delivery),
-            ))
+            respond(status, headers, body)
         }
         SimReply::SlowBody {
             delay,
@@ -108,25 +174,11 @@ async fn play(reply: SimReply, handle: &Handle) -> Result<Response<OutBody>, Giv
             interval,
             delivery,
         } => {
-            tokio::time::sleep(delay).await;
+            pause(delay).await;
             let body = response.body.to_bytes();
-            let mut pieces: std::collections::VecDeque<Bytes> = std::collections::VecDeque::new();
-            let mut rest = body;
-            while !rest.is_empty() {
-                pieces.push_back(rest.split_to(bytes.max(1).min(rest.len())));
-            }
-            let mut response = answer(
-                &response,
-                true,
-                Pieces {
-                    pieces,
-                    gaps: interval,
-                    cut: false,
-                },
-                Some(delivery),
-            );
-            response.body_mut().wait(first_byte);
-            Ok(response)
+            let headers = with_length(response.headers, body.len());
+            let body = ReplyBody::trickle(body, bytes, first_byte, interval, delivery);
+            respond(response.status, headers, body)
         }
         SimReply::Truncate {
             delay,
@@ -134,165 +186,66 @@ async fn play(reply: SimReply, handle: &Handle) -> Result<Response<OutBody>, Giv
             bytes,
             delivery,
         } => {
-            tokio::time::sleep(delay).await;
-            let body = response.body.to_bytes();
-            let sent = body.slice(..bytes.min(body.len()));
-            let mut out = answer(
-                &response,
-                true,
-                Pieces {
-                    pieces: [sent].into(),
-                    gaps: Duration::from_millis(5),
-                    cut: true,
-                },
-                None,
-            );
-            out.body_mut().held = Some(delivery);
-            Ok(out)
+            pause(delay).await;
+            let mut body = response.body.to_bytes();
+            let headers = with_length(response.headers, body.len());
+            body.truncate(bytes);
+            respond(response.status, headers, ReplyBody::cut(body, delivery))
         }
-        SimReply::Reset { delay, delivery } => {
-            tokio::time::sleep(delay).await;
-            let socket = handle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            if let Some(socket) = socket {
-                // With a linger of zero the close that follows is a reset.
-                drop(socket.set_linger(Some(Duration::ZERO)));
-            }
+        SimReply::Reset { delay, delivery } => end_connection(delay, End::Reset, end, delivery).await,
+        SimReply::Close { delay, delivery } => end_connection(delay, End::Close, end, delivery).await,
+        SimReply::Hang { max: Some(max), delivery } => end_connection(max, End::Close, end, delivery).await,
+        SimReply::Hang { max: None, delivery } => {
+            let never = std::future::pending().await;
             drop(delivery);
-            Err(GiveUp)
+            never
         }
-        SimReply::Close { delay, delivery } => {
-            tokio::time::sleep(delay).await;
-            drop(delivery);
-            drop(handle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-            Err(GiveUp)
-        }
-        SimReply::Hang { max, delivery } => {
-            match max {
-                Some(max) => tokio::time::sleep(max).await,
-                None => std::future::pending().await,
-            }
-            drop(delivery);
-            drop(handle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-            Err(GiveUp)
-        }
-        SimReply::Deferred { after, resume } => {
-            let (sender, receiver) = oneshot::channel();
-            // A task of its own: a client that hangs up does not stop the effect.
-            tokio::spawn(async move {
-                tokio::time::sleep(after).await;
-                drop(sender.send(resume.call()));
-            });
-            match receiver.await {
-                Ok(reply) => Box::pin(play(reply, handle)).await,
-                Err(_ended) => Err(GiveUp),
-            }
-        }
+        SimReply::Deferred { .. } => std::future::pending().await,
     }
 }
 
-fn answer(response: &SimResponse, whole: bool, pieces: Pieces, delivery: Option<Delivery>) -> Response<OutBody> {
-    let length = response.body.to_bytes().len();
-    let mut out = Response::new(OutBody {
-        source: Source::Pieces(pieces),
-        delivery,
-        held: None,
-        sleep: None,
-    });
-    *out.status_mut() = response.status;
-    *out.headers_mut() = response.headers.clone();
-    if whole && response.status != StatusCode::NO_CONTENT {
-        out.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+/// Goes on with deferred replies in tasks of their own: the client may hang up, the effect must come all the
+/// same.
+async fn resumed(mut reply: SimReply) -> SimReply {
+    while let SimReply::Deferred { after, resume } = reply {
+        let (sender, receiver) = oneshot::channel();
+        tokio::spawn(async move {
+            pause(after).await;
+            // With nobody there to take it, the reply is dropped and thereby recorded as not delivered.
+            drop(sender.send(resume.call()));
+        });
+        reply = match receiver.await {
+            Ok(reply) => reply,
+            // The runtime is going down.
+            Err(_closed) => std::future::pending().await,
+        };
     }
-    out
+    reply
 }
 
-struct Pieces {
-    pieces: std::collections::VecDeque<Bytes>,
-    /// Wait between two pieces, and before the cut.
-    gaps: Duration,
-    /// Ends in an error, which closes the connection.
-    cut: bool,
+/// Ends the connection around this future, and with it the request: this never returns.
+async fn end_connection(delay: Duration, how: End, end: &watch::Sender<Option<End>>, delivery: Delivery) -> Response<ReplyBody> {
+    pause(delay).await;
+    end.send_replace(Some(how));
+    let never = std::future::pending().await;
+    drop(delivery);
+    never
 }
 
-enum Source {
-    Pieces(Pieces),
-    Plain(Body),
-}
-
-/// A body on its way out. Confirms the delivery when its last piece is handed over.
-struct OutBody {
-    source: Source,
-    delivery: Option<Delivery>,
-    /// Kept open until the body is dropped, never confirmed.
-    held: Option<Delivery>,
-    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
-}
-
-impl OutBody {
-    fn plain(body: Body) -> Self {
-        Self {
-            source: Source::Plain(body),
-            delivery: None,
-            held: None,
-            sleep: None,
-        }
-    }
-
-    fn wait(&mut self, pause: Duration) {
-        if !pause.is_zero() {
-            self.sleep = Some(Box::pin(tokio::time::sleep(pause)));
-        }
+async fn pause(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
 }
 
-impl hyper::body::Body for OutBody {
-    type Data = Bytes;
-    type Error = GiveUp;
+fn with_length(mut headers: http::HeaderMap, length: usize) -> http::HeaderMap {
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers
+}
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, GiveUp>>> {
-        if let Some(sleep) = &mut self.sleep {
-            if sleep.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.sleep = None;
-        }
-        let this = &mut *self;
-        match &mut this.source {
-            Source::Plain(body) => Pin::new(body).poll_frame(cx).map_err(|_broken| GiveUp),
-            Source::Pieces(pieces) => {
-                let next = pieces.pieces.pop_front();
-                let (gaps, cut, last) = (pieces.gaps, pieces.cut, pieces.pieces.is_empty());
-                match next {
-                    Some(piece) => {
-                        if last
-                            && !cut
-                            && let Some(delivery) = this.delivery.take()
-                        {
-                            delivery.confirm();
-                        }
-                        if !last || cut {
-                            self.wait(gaps);
-                        }
-                        Poll::Ready(Some(Ok(Frame::data(piece))))
-                    }
-                    None if cut => Poll::Ready(Some(Err(GiveUp))),
-                    None => Poll::Ready(None),
-                }
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Plain(body) => body.is_end_stream(),
-            Source::Pieces(pieces) => pieces.pieces.is_empty() && !pieces.cut,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Plain(body) => body.size_hint(),
-            Source::Pieces(_) => SizeHint::default(),
-        }
-    }
+fn respond(status: StatusCode, headers: http::HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }

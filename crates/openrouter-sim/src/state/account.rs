@@ -229,7 +229,9 @@ impl Account {
 
     /// Brings the listing in line with a changed key; `former` is the workspace it was in.
     pub(crate) fn relist(&mut self, slot: usize, former: usize) {
-        let Some(key) = self.keys.get(slot) else { return };
+        let Some(key) = self.keys.get(slot) else {
+            return;
+        };
         let place = (key.created_at, slot);
         let listed = self
             .workspaces
@@ -245,7 +247,9 @@ impl Account {
 
     /// Takes a deleted key out of the listing after `list_delay`.
     pub(crate) fn unlist(&mut self, slot: usize, now: Moment, list_delay: Duration) {
-        let Some(key) = self.keys.get(slot) else { return };
+        let Some(key) = self.keys.get(slot) else {
+            return;
+        };
         let place = (key.created_at, slot);
         if let Some(workspace) = self.workspaces.get_mut(key.workspace) {
             if list_delay.is_zero() {

@@ -378,8 +378,12 @@ impl World {
 
     /// Puts a changed copy of a key in its place.
     pub(crate) fn replace(&mut self, at: KeyRef, mut key: Key) {
-        let Some(account) = self.accounts.get_mut(at.account) else { return };
-        let Some(place) = account.keys.get_mut(at.slot) else { return };
+        let Some(account) = self.accounts.get_mut(at.account) else {
+            return;
+        };
+        let Some(place) = account.keys.get_mut(at.slot) else {
+            return;
+        };
         if place.name != key.name {
             self.changes += 1;
             key.former_names.push((self.changes, std::mem::take(&mut place.name)));
@@ -402,7 +406,9 @@ impl World {
         let Some(account) = self.accounts.get_mut(at.account) else {
             return false;
         };
-        let Some(key) = account.keys.get_mut(at.slot) else { return false };
+        let Some(key) = account.keys.get_mut(at.slot) else {
+            return false;
+        };
         key.auth.change(now, revoke_delay, Standing::Deleted);
         key.deletion = Some(Deletion {
             at: now,
@@ -427,8 +433,12 @@ impl World {
     /// Puts a key under a guardrail, in place of the one it had; `None` takes it away.
     pub(crate) fn assign(&mut self, at: KeyRef, guardrail: Option<usize>, now: Moment) {
         let id = self.random.uuid();
-        let Some(account) = self.accounts.get_mut(at.account) else { return };
-        let Some(key) = account.keys.get_mut(at.slot) else { return };
+        let Some(account) = self.accounts.get_mut(at.account) else {
+            return;
+        };
+        let Some(key) = account.keys.get_mut(at.slot) else {
+            return;
+        };
         if key.guardrail == guardrail {
             return;
         }

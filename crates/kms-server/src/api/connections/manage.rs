@@ -64,7 +64,9 @@ pub(super) async fn update(
         description,
         credentials: request.credentials,
     };
-    Ok(Json(state.app.update_connection(&actor, app.slug, connection, changes).await?.into()))
+    Ok(Json(
+        state.app.update_connection(&actor, app.slug, connection, changes).await?.into(),
+    ))
 }
 
 /// Deletes a connection to {app} that nothing uses. Nothing is revoked at {app}. Answers it as it was.

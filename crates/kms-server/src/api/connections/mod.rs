@@ -15,9 +15,7 @@ use utoipa_axum::routes;
 use crate::state::ServerState;
 
 pub(super) fn routes(apps: &[&'static ConnectableApp]) -> OpenApiRouter<ServerState> {
-    let mut router = OpenApiRouter::new()
-        .routes(routes!(read::options))
-        .routes(routes!(read::list));
+    let mut router = OpenApiRouter::new().routes(routes!(read::options)).routes(routes!(read::list));
     for app in apps {
         for routes in [
             routes!(read::list_of_app, manage::create),

@@ -109,7 +109,11 @@ fn own_schema(app: &ConnectableApp, schema: RefOr<Schema>) -> RefOr<Schema> {
     };
     if let Some(credentials) = object.properties.get_mut("credentials") {
         let description = description_of(credentials);
-        let mut all: Vec<Schema> = app.methods.iter().map(|method| credentials_of(method, description.clone())).collect();
+        let mut all: Vec<Schema> = app
+            .methods
+            .iter()
+            .map(|method| credentials_of(method, description.clone()))
+            .collect();
         *credentials = RefOr::T(if all.len() > 1 {
             let one_of = all.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item);
             Schema::OneOf(one_of.description(description).build())
@@ -156,7 +160,11 @@ fn field_schema(field: &Field) -> Object {
             .write_only(true),
         FieldKind::Number => object.schema_type(Type::Number),
         FieldKind::Choice(choices) => {
-            let values: Vec<&str> = choices.iter().map(|(value, _label)| *value).filter(|value| !value.is_empty()).collect();
+            let values: Vec<&str> = choices
+                .iter()
+                .map(|(value, _label)| *value)
+                .filter(|value| !value.is_empty())
+                .collect();
             object.schema_type(Type::String).enum_values(Some(values))
         }
         FieldKind::Switch => object.schema_type(Type::Boolean),

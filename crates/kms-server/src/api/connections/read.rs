@@ -289,7 +289,10 @@ pub(super) async fn usage(
     ForApp(app): ForApp,
     ApiPath(connection): ApiPath<String>,
 ) -> ApiResult<UsageBody> {
-    let uses = state.app.connection_usage(&actor, app.slug, id("connectionId", &connection)?).await?;
+    let uses = state
+        .app
+        .connection_usage(&actor, app.slug, id("connectionId", &connection)?)
+        .await?;
     let projects = uses
         .into_iter()
         .map(|uses| ProjectUsage {

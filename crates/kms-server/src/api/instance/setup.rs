@@ -16,9 +16,6 @@ use crate::api::sessions::cookie;
 use crate::api::users::wire::UserBody;
 use crate::state::ServerState;
 
-/// Longest password, in bytes: hashing must not become a way to keep the server busy.
-const LONGEST_PASSWORD: usize = 1024;
-
 /// Who administers the new instance.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct BootstrapRequest {
@@ -86,23 +83,6 @@ pub struct SignUpBody {
     new: bool,
 }
 
-fn check_password(issues: &mut Issues, password: &SecretString) {
-    issues.check(!password.is_empty(), "password", "too_small", "must not be empty");
-    issues.check(
-        password.len() <= LONGEST_PASSWORD,
-        "password",
-        "too_big",
-        "must have at most 1024 bytes",
-    );
-}
-
-fn name(issues: &mut Issues, field: &str, text: &str) -> String {
-    let text = text.trim();
-    issues.check(!text.is_empty(), field, "too_small", "must not be empty");
-    issues.check(text.chars().count() <= 64, field, "too_big", "must have at most 64 characters");
-    text.to_owned()
-}
-
 fn admin(issues: Issues, email: Option<Email>, admin: impl FnOnce(Email) -> FirstAdmin) -> Result<FirstAdmin, ApiError> {
     issues.finish()?;
     // Without an address there was an issue.
@@ -120,8 +100,8 @@ pub(super) async fn bootstrap(
 ) -> ApiResult<BootstrapBody> {
     let mut issues = Issues::new();
     let email = issues.take("email", Email::parse(&request.email));
-    check_password(&mut issues, &request.password);
-    let organization = name(&mut issues, "organization", &request.organization);
+    issues.password("password", &request.password);
+    let organization = issues.short_text("organization", &request.organization);
     let admin = admin(issues, email, |email| FirstAdmin {
         email,
         password: request.password,
@@ -155,10 +135,10 @@ pub(super) async fn sign_up(
 ) -> Result<Response, ApiError> {
     let mut issues = Issues::new();
     let email = issues.take("email", Email::parse(&request.email));
-    check_password(&mut issues, &request.password);
-    let first_name = name(&mut issues, "firstName", &request.first_name);
+    issues.password("password", &request.password);
+    let first_name = issues.short_text("firstName", &request.first_name);
     let last_name = request.last_name.filter(|text| !text.trim().is_empty());
-    let last_name = last_name.map(|text| name(&mut issues, "lastName", &text));
+    let last_name = last_name.map(|text| issues.short_text("lastName", &text));
     let admin = admin(issues, email, |email| FirstAdmin {
         email,
         password: request.password,

@@ -314,7 +314,11 @@ pub(super) async fn get_by_slug(
     ApiPath((project, slug)): ApiPath<(String, String)>,
 ) -> ApiResult<EnvironmentBothWays> {
     let selector = EnvironmentSelector::Slug(slug);
-    let body: EnvironmentBody = state.app.get_environment(&actor, id("projectId", &project)?, &selector).await?.into();
+    let body: EnvironmentBody = state
+        .app
+        .get_environment(&actor, id("projectId", &project)?, &selector)
+        .await?
+        .into();
     Ok(Json(EnvironmentBothWays {
         environment: body.clone(),
         itself: body,

@@ -205,7 +205,10 @@ pub(super) async fn update_retention(
     ApiPath(slug): ApiPath<String>,
     ApiJson(request): ApiJson<RetentionRequest>,
 ) -> ApiResult<WorkspaceChanged> {
-    let changed = state.app.update_project(&actor, &ProjectSelector::Id(slug), request.read()?).await?;
+    let changed = state
+        .app
+        .update_project(&actor, &ProjectSelector::Id(slug), request.read()?)
+        .await?;
     Ok(Json(WorkspaceChanged {
         message: "The retention of audit logs was changed",
         workspace: changed.into(),

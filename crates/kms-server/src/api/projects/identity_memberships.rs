@@ -8,10 +8,10 @@ use kms_app::records::ProjectMemberRecord;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::roles::{RoleBody, RolesBody, RolesRequest};
 use super::members::{
     IdentityMemberBody, IdentityMemberEnvelope, IdentityMembersEnvelope, IdentityMembershipBody, IdentityMembershipEnvelope,
 };
+use super::roles::{RoleBody, RolesBody, RolesRequest};
 use crate::api::error::{ApiError, ApiErrors, ApiResult};
 use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Authenticated, Issues, id, query_number};
 use crate::api::rotations::wire::NoBody;
@@ -70,7 +70,13 @@ fn changed(member: ProjectMemberRecord) -> ApiResult<IdentityMembershipEnvelope>
     }))
 }
 
-async fn joined(state: &ServerState, actor: &Actor, project: &str, identity: &str, roles: Vec<RoleGrant>) -> ApiResult<IdentityMembershipEnvelope> {
+async fn joined(
+    state: &ServerState,
+    actor: &Actor,
+    project: &str,
+    identity: &str,
+    roles: Vec<RoleGrant>,
+) -> ApiResult<IdentityMembershipEnvelope> {
     let (project, identity) = (id("projectId", project)?, id("identityId", identity)?);
     changed(state.app.add_identity_to_project(actor, project, identity, roles).await?)
 }

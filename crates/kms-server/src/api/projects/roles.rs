@@ -1,8 +1,8 @@
 //! Roles given to members of a project: for good, or for a span of time.
 
 use kms_app::memberships::RoleGrant;
-use kms_app::{Error, FieldIssue};
 use kms_app::records::{RoleAssignment, Temporary};
+use kms_app::{Error, FieldIssue};
 use kms_core::permission::ProjectRole;
 use kms_core::time::{Timestamp, parse_span};
 use serde::{Deserialize, Serialize};

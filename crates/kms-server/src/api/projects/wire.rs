@@ -223,7 +223,12 @@ pub struct RoleSummary {
 
 impl ProjectBody {
     pub(super) fn with_roles(self) -> Self {
-        let roles = [("admin", "Admin"), ("member", "Developer"), ("viewer", "Viewer"), ("no-access", "No Access")];
+        let roles = [
+            ("admin", "Admin"),
+            ("member", "Developer"),
+            ("viewer", "Viewer"),
+            ("no-access", "No Access"),
+        ];
         Self {
             roles: Some(roles.into_iter().map(|(slug, name)| RoleSummary { slug, name }).collect()),
             ..self

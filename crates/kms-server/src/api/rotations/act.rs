@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use kms_app::rotations::Moved;
 use kms_core::names::{EnvironmentSlug, SecretPath};
-use uuid::Uuid;
 
 use super::read::known_type;
 use super::wire::{MoveRotationRequest, NoBody, RotationEnvelope, checked};

@@ -7,7 +7,6 @@ use kms_core::names::{EnvironmentSlug, ResourceName, SecretPath};
 use kms_core::rotation::schedule::RotateAt;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::read::known_type;
 use super::wire::{CreateRotationRequest, NoBody, RotationEnvelope, UpdateRotationRequest, checked, description, interval, rotate_at};

@@ -7,7 +7,6 @@ use kms_app::secrets::{ListQuery, ReadOptions};
 use kms_core::names::SecretName;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::wire::{SecretBody, SecretEnvelope, SecretListBody, only_shared, place, project};
 use crate::api::error::{ApiError, ApiErrors, ApiResult};
@@ -43,10 +42,12 @@ pub struct SecretQuery {
     recursive: Option<bool>,
     /// Accepted; there are no imports.
     #[serde(default, deserialize_with = "query_bool")]
+    #[expect(dead_code, reason = "clients send it; there are no imports yet")]
     include_imports: Option<bool>,
     /// Accepted; there are no imports.
     #[serde(default, rename = "include_imports", deserialize_with = "query_bool")]
     #[param(rename = "include_imports")]
+    #[expect(dead_code, reason = "clients send it; there are no imports yet")]
     include_imports_too: Option<bool>,
     /// Only secrets with this metadata: `key=a,value=b|key=c,value=d`.
     metadata_filter: Option<String>,

@@ -18,6 +18,7 @@ mod caller;
 mod database;
 mod logs;
 mod outside;
+mod people;
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -37,11 +38,15 @@ use kms_server::{HttpSettings, ServerState};
 use kms_store::{OpenOptions, Store};
 use serde_json::json;
 
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Caller, TestResponse, claims};
 pub(crate) use database::on_each_database;
+pub(crate) use people::PASSWORD;
 
 /// What the clock shows at first.
 pub(crate) const START: &str = "2026-03-01T12:00:00Z";
+
+/// The same as answers show it.
+pub(crate) const START_ON_THE_WIRE: &str = "2026-03-01T12:00:00.000Z";
 
 /// What can be different from the usual.
 pub(crate) struct Options {

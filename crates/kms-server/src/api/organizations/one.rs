@@ -1,0 +1,66 @@
+//! `GET` and `PATCH /api/v1/organization/{organizationId}`.
+
+use axum::Json;
+use axum::extract::State;
+use kms_app::organizations::OrgChanges;
+use kms_core::names::Slug;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::wire::OrganizationBody;
+use crate::api::error::{ApiErrors, ApiResult};
+use crate::api::extract::{ApiJson, ApiPath, Authenticated, Issues, Wire, id};
+use crate::state::ServerState;
+
+/// An organization.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OneOrganizationBody {
+    organization: OrganizationBody,
+}
+
+/// Changes of an organization.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct OrganizationChanges {
+    /// Its name, 1 to 64 characters.
+    name: Option<String>,
+    /// Its slug, 1 to 64 characters.
+    slug: Option<String>,
+}
+
+impl Wire for OrganizationChanges {}
+
+/// The organization of the caller's token.
+#[utoipa::path(get, path = "/v1/organization/{organizationId}", operation_id = "getOrganization", tag = "Organizations",
+    security(("token" = [])), params(("organizationId" = String, Path)),
+    responses((status = 200, body = OneOrganizationBody), ApiErrors))]
+pub(super) async fn get_organization(
+    State(state): State<ServerState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(org): ApiPath<String>,
+) -> ApiResult<OneOrganizationBody> {
+    let org = state.app.get_org(&actor, id("organizationId", &org)?).await?;
+    Ok(Json(OneOrganizationBody {
+        organization: OrganizationBody::from(&org),
+    }))
+}
+
+/// Changes the organization of the caller's token.
+#[utoipa::path(patch, path = "/v1/organization/{organizationId}", operation_id = "updateOrganization", tag = "Organizations",
+    security(("token" = [])), params(("organizationId" = String, Path)), request_body = OrganizationChanges,
+    responses((status = 200, body = OneOrganizationBody), ApiErrors))]
+pub(super) async fn update_organization(
+    State(state): State<ServerState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(org): ApiPath<String>,
+    ApiJson(request): ApiJson<OrganizationChanges>,
+) -> ApiResult<OneOrganizationBody> {
+    let org = id("organizationId", &org)?;
+    let mut issues = Issues::new();
+    let name = request.name.map(|name| issues.short_text("name", &name));
+    let slug = request.slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 1, 64)));
+    issues.finish()?;
+    let org = state.app.update_org(&actor, org, OrgChanges { name, slug }).await?;
+    Ok(Json(OneOrganizationBody {
+        organization: OrganizationBody::from(&org),
+    }))
+}

@@ -1,0 +1,5 @@
+mod lockout;
+mod login;
+mod logout;
+mod select_organization;
+mod token;
