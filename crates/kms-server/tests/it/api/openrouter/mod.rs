@@ -111,7 +111,7 @@ fn invalid_fields_are_all_told() {
         admin
             .post("/api/v1/app-connections/no-such-app", json!({}))
             .await
-            .refused(422, "ValidationFailure");
+            .refused(404, "NotFound");
         admin.get("/api/v1/app-connections/no-such-app").await.refused(404, "NotFound");
         simulator.shutdown().await;
     });
