@@ -15,6 +15,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+/// Routes that the API's description does not name; all of them are read with GET.
+pub const UNDESCRIBED_ROUTES: [&str; 6] = [
+    api::docs::PATHS[0],
+    api::docs::PATHS[1],
+    api::docs::PATHS[2],
+    probes::PATHS[0],
+    probes::PATHS[1],
+    probes::PATHS[2],
+];
+
 pub use probes::metrics_router;
 pub use state::{HttpSettings, ServerState};
 

@@ -9,6 +9,9 @@ use axum::routing::get;
 use crate::api::error::ApiError;
 use crate::state::ServerState;
 
+/// Where machines ask.
+pub(crate) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// `/healthz`, `/readyz` and, unless they have a listener of their own, `/metrics`.
 pub(crate) fn routes(metrics_here: bool) -> Router<ServerState> {
     let router = Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready));

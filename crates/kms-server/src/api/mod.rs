@@ -2,7 +2,7 @@
 
 mod audit;
 mod connections;
-mod docs;
+pub(crate) mod docs;
 pub mod error;
 pub mod extract;
 mod folders;

@@ -1,10 +1,15 @@
 //! One folder an area, one module a verb.
 
+mod audit;
+mod connections;
+mod environments;
 mod identities;
 mod identity_tokens;
 mod instance;
+mod openapi;
 mod openrouter;
 mod organizations;
+mod projects;
 mod secrets;
 mod sessions;
 mod token_auth;

@@ -91,3 +91,15 @@ pub(crate) async fn engine() -> Engine {
         }
     }
 }
+
+/// Every byte that the services of the running story have stored; none on PostgreSQL, where the files are the server's.
+pub(crate) fn stored_bytes() -> Option<Vec<u8>> {
+    PLACE.with(|place| match place {
+        Place::Sqlite(folder) => {
+            let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+            let contents: Vec<Vec<u8>> = files.map(|file| std::fs::read(file).unwrap()).collect();
+            Some(contents.concat())
+        }
+        Place::Postgres { .. } => None,
+    })
+}

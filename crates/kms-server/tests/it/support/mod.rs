@@ -15,6 +15,7 @@
 //! When the [`TestApp`] goes away, it fails the test if a secret that went through it is found in the log.
 
 mod caller;
+mod cast;
 mod database;
 mod logs;
 mod machines;
@@ -40,7 +41,8 @@ use kms_store::{OpenOptions, Store};
 use serde_json::json;
 
 pub(crate) use caller::{Caller, TestResponse, claims};
-pub(crate) use database::on_each_database;
+pub(crate) use cast::{WEAK_ROLES, text, texts};
+pub(crate) use database::{on_each_database, stored_bytes};
 pub(crate) use machines::{ANY_MACHINE, LOGIN};
 pub(crate) use people::PASSWORD;
 
