@@ -14,9 +14,9 @@ pub(crate) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// `/healthz`, `/readyz` and, unless they have a listener of their own, `/metrics`.
 pub(crate) fn routes(metrics_here: bool) -> Router<ServerState> {
-    let router = Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready));
+    let router = Router::new().route(PATHS[0], get(|| async { "ok" })).route(PATHS[1], get(ready));
     if metrics_here {
-        router.route("/metrics", get(metrics))
+        router.route(PATHS[2], get(metrics))
     } else {
         router
     }
@@ -24,7 +24,7 @@ pub(crate) fn routes(metrics_here: bool) -> Router<ServerState> {
 
 /// The listener of its own for `/metrics`.
 pub fn metrics_router(state: ServerState) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(state)
+    Router::new().route(PATHS[2], get(metrics)).with_state(state)
 }
 
 async fn ready(State(state): State<ServerState>) -> Result<&'static str, ApiError> {

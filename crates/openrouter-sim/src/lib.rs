@@ -33,7 +33,7 @@ mod time;
 
 pub use api::route::Endpoint;
 pub use config::{AccountConfig, ByokConfig, Compat, Delays, PrefixDelays, Propagation, SimConfig};
-pub use control::{Control, ControlError, ForeignKey, GateView, KeyChange, KeyState, MadeKey, OrphanQuery, Orphans, OutageView};
+pub use control::{Change, Control, ControlError, ForeignKey, GateView, KeyChange, KeyState, MadeKey, OrphanQuery, Orphans, OutageView};
 pub use core::SimCore;
 pub use distribution::{Distribution, InvalidDistribution};
 pub use error::SimError;

@@ -289,7 +289,7 @@ impl Delivery {
     /// The last byte of the answer was handed over.
     pub fn confirm(mut self) {
         if let Some(record) = self.record.take() {
-            self.in_flight.0.settle(*record, true);
+            self.in_flight.0.settle(&record, true);
         }
     }
 }
@@ -297,13 +297,15 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if let Some(record) = self.record.take() {
-            self.in_flight.0.settle(*record, false);
+            self.in_flight.0.settle(&record, false);
         }
     }
 }
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Delivery").field("open", &self.record.is_some()).finish()
+        out.debug_struct("Delivery")
+            .field("open", &self.record.is_some())
+            .finish_non_exhaustive()
     }
 }

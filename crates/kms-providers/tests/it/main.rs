@@ -9,6 +9,7 @@
 )]
 
 mod addresses;
+mod conformance;
 mod openrouter;
 mod raw;
 mod registry;

@@ -33,6 +33,13 @@ impl CountingGate {
         gate
     }
 
+    pub fn calling(before: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            before: Some(Box::new(before)),
+            ..Self::default()
+        }
+    }
+
     pub fn passes(&self) -> usize {
         self.state.lock().unwrap().passes
     }

@@ -78,22 +78,25 @@ const POLICY: (HeaderName, &str) = (
      frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
+/// Where the page, its description and the page's files are.
+pub(crate) const PATHS: [&str; 3] = ["/api/docs", "/api/docs/json", "/api/docs/{file}"];
+
 /// The routes for a document, and for the page that shows it.
 pub(super) fn routes(document: &utoipa::openapi::OpenApi) -> Router<ServerState> {
     let text = document.to_json().map(Bytes::from).map_err(|error| error.to_string());
     // No check of the document by somebody else's server.
     let config = Arc::new(
-        Config::from("/api/docs/json")
+        Config::from(PATHS[1])
             .validator_url("none")
             .deep_linking(true)
             .doc_expansion("none"),
     );
     Router::new()
         // The page's files are named relative to it.
-        .route("/api/docs", get(|| async { Redirect::to("/api/docs/index.html") }))
-        .route("/api/docs/json", get(move || std::future::ready(described(&text))))
+        .route(PATHS[0], get(|| async { Redirect::to("/api/docs/index.html") }))
+        .route(PATHS[1], get(move || std::future::ready(described(&text))))
         .route(
-            "/api/docs/{file}",
+            PATHS[2],
             get(move |Path(file): Path<String>| std::future::ready(page(&file, config.clone()))),
         )
 }

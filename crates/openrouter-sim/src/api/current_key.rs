@@ -44,6 +44,7 @@ struct CurrentKey<'a> {
 }
 
 #[derive(Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 struct Budget {
     scope: &'static str,
     limit_usd: Usd,

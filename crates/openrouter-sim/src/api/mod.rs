@@ -62,10 +62,8 @@ impl Call {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let query = query.split_once('#').map_or(query, |(query, _)| query);
         let route = Route::parse(&request.method, path);
-        let body = match route.writes() && !matches!(route, Route::KeysDelete(_)) {
-            true => object(&request.body),
-            false => None,
-        };
+        let reads_body = route.writes() && !matches!(route, Route::KeysDelete(_));
+        let body = if reads_body { object(&request.body) } else { None };
         Self {
             endpoint: route.endpoint(),
             route,

@@ -66,7 +66,9 @@ pub(crate) fn spoil(action: &Action, mut response: SimResponse, first_byte: std:
                 response.headers.insert(CONTENT_TYPE, value);
             }
         }
-        Action::DropFields { fields } => readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Drop))),
+        Action::DropFields { fields } => {
+            readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Drop)));
+        }
         Action::NullFields { fields } => {
             readable = edit(&mut response, fields.iter().map(|path| (path, Edit::Set(Value::Null))));
         }

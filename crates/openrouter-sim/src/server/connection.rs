@@ -25,7 +25,7 @@ use crate::core::{MAX_BODY, SimCore};
 use crate::reply::{Delivery, SimBody, SimReply, SimRequest, SimResponse};
 
 /// A client that sends its headers more slowly is cut off.
-const HEADERS_WITHIN: Duration = Duration::from_secs(120);
+const HEADERS_WITHIN: Duration = Duration::from_mins(2);
 /// A client that sends its body more slowly gets 408.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 /// What is read of a body that is too large, so that the client gets to see the answer.

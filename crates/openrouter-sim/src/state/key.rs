@@ -49,7 +49,7 @@ impl AuthView {
             (Some(Standing::Accepted), _) => Ok(()),
             (_, Some(Standing::Accepted)) => Err(AuthFailure::NotYetVisible),
             (Some(Standing::Deleted), _) | (None, Some(Standing::Deleted)) => Err(AuthFailure::Deleted),
-            (Some(Standing::Disabled), _) | (None, _) => Err(AuthFailure::Disabled),
+            (Some(Standing::Disabled) | None, _) => Err(AuthFailure::Disabled),
         }
     }
 }

@@ -21,7 +21,10 @@ pub async fn a_key_lives_and_dies(bench: &dyn Bench) {
     let parameters = bench.parameters();
     let verified = rotator.verify(&outbound, &parameters, &key.credential).await;
     assert_eq!(seen(bench, verified), Ok(Verification::Works));
-    assert_eq!(seen(bench, rotator.check(&outbound, &key.credential).await), Ok(Verification::Works));
+    assert_eq!(
+        seen(bench, rotator.check(&outbound, &key.credential).await),
+        Ok(Verification::Works)
+    );
 
     let published = rotator.publish(&key.credential).unwrap();
     let fields: Vec<_> = published.iter().map(|(field, _)| *field).collect();
@@ -37,7 +40,10 @@ pub async fn a_key_lives_and_dies(bench: &dyn Bench) {
         let confirmed = rotator.confirm_revoked(&outbound, &access, &key.handle, credential).await;
         assert_eq!(seen(bench, confirmed), Ok(Confirmation::StillAccepted));
     }
-    assert_eq!(seen(bench, rotator.revoke(&outbound, &access, &key.handle).await), Ok(Revocation::Deleted));
+    assert_eq!(
+        seen(bench, rotator.revoke(&outbound, &access, &key.handle).await),
+        Ok(Revocation::Deleted)
+    );
     for credential in [Some(&key.credential), None] {
         let confirmed = rotator.confirm_revoked(&outbound, &access, &key.handle, credential).await;
         assert_eq!(seen(bench, confirmed), Ok(Confirmation::Dead));
@@ -84,10 +90,14 @@ pub async fn a_deleted_key_may_linger(bench: &dyn Bench) {
     let (rotator, access) = (bench.rotator(), bench.access());
     let outbound = bench.stage().outbound();
     assert_eq!(rotator.revoke(&outbound, &access, &key.handle).await, Ok(Revocation::Deleted));
-    let early = rotator.confirm_revoked(&outbound, &access, &key.handle, Some(&key.credential)).await;
+    let early = rotator
+        .confirm_revoked(&outbound, &access, &key.handle, Some(&key.credential))
+        .await;
     assert_eq!(seen(bench, early), Ok(Confirmation::StillAccepted));
     bench.pass_time(Duration::from_secs(61));
-    let late = rotator.confirm_revoked(&outbound, &access, &key.handle, Some(&key.credential)).await;
+    let late = rotator
+        .confirm_revoked(&outbound, &access, &key.handle, Some(&key.credential))
+        .await;
     assert_eq!(seen(bench, late), Ok(Confirmation::Dead));
 }
 

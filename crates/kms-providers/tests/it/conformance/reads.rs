@@ -114,7 +114,10 @@ pub async fn an_outage_is_no_verdict(bench: &dyn Bench) {
     for call in ALL {
         for fault in [Fault::Status(500), Fault::Html(502), Fault::Reset, Fault::Close, Fault::Silence] {
             let outcome = under(bench, call, &key, fault).await;
-            assert!(matches!(outcome, Err(CallError::Unavailable { .. })), "{call:?} {fault:?}: {outcome:?}");
+            assert!(
+                matches!(outcome, Err(CallError::Unavailable { .. })),
+                "{call:?} {fault:?}: {outcome:?}"
+            );
         }
         if call != Call::Revoke {
             let outcome = under(bench, call, &key, Fault::Cut(1)).await;
@@ -218,7 +221,9 @@ pub async fn a_deletion_whose_answer_is_lost_is_done_when_repeated(bench: &dyn B
             Ok(Revocation::AlreadyGone),
             "{fault:?}"
         );
-        let confirmed = rotator.confirm_revoked(&outbound, &access, &key.handle, Some(&key.credential)).await;
+        let confirmed = rotator
+            .confirm_revoked(&outbound, &access, &key.handle, Some(&key.credential))
+            .await;
         assert_eq!(confirmed, Ok(Confirmation::Dead), "{fault:?}");
         assert_eq!(bench.stage().gate.pauses(), [] as [Duration; 0]);
     }

@@ -111,7 +111,8 @@ fn the_list_of_routes_that_is_checked_in_is_up_to_date() {
                 .map(|path| ((*path).to_owned(), "GET".to_owned())),
         );
         lines.sort();
-        let text: String = lines.iter().map(|(path, method)| format!("{method:<6} {path}\n")).collect();
+        let lines: Vec<String> = lines.iter().map(|(path, method)| format!("{method:<6} {path}\n")).collect();
+        let text = lines.concat();
         checked_in("routes.txt", &text);
     });
 }

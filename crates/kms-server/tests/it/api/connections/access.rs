@@ -98,7 +98,7 @@ fn in_a_project_only_its_administrator_manages_connections() {
             );
             let available = who.get(&format!("{PATH}/available{query}")).await;
             if role == ProjectRole::Member {
-                assert_eq!(texts(&available.ok()["appConnections"], "/id"), [id.clone()]);
+                assert_eq!(texts(&available.ok()["appConnections"], "/id"), std::slice::from_ref(&id));
             } else {
                 available.refused(403, "PermissionDenied");
             }

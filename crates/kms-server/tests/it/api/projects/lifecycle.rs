@@ -175,7 +175,10 @@ fn members_see_a_project_and_its_administrator_changes_it() {
         for role in WEAK_ROLES {
             let who = app.person_in_project(&admin.org_id, &id, role).await;
             assert_eq!(who.get(&path).await.ok(), shown);
-            assert_eq!(texts(&who.get("/api/v1/projects").await.ok()["projects"], "/id"), [id.clone()]);
+            assert_eq!(
+                texts(&who.get("/api/v1/projects").await.ok()["projects"], "/id"),
+                std::slice::from_ref(&id)
+            );
             who.patch(&path, json!({ "name": "Mine" })).await.refused(403, "PermissionDenied");
             who.put(
                 &format!("/api/v1/workspace/{id}/audit-logs-retention"),

@@ -1,159 +1,26 @@
-//! The simulator without sockets: takes a request, decides everything, says what the client experiences.
-//!
-//! [`SimCore::handle`] is synchronous. Under the one lock it identifies the credential, asks outage, rate
-//! limit and fault rules, and makes the effect; nothing the client does afterwards can undo that. What
-//! remains (waiting, sending, spoiling bytes) is described by the [`SimReply`]. An effect that must come
-//! *later* than the call is a [`SimReply::Deferred`], which its player resumes whether or not the client is
-//! still there.
+//! One request under the lock: what is decided about it, and what is counted.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
-use tokio::sync::Notify;
+use http::{HeaderName, HeaderValue};
 
 use crate::api::answer::{Answer, Refusal};
 use crate::api::route::Endpoint;
 use crate::api::{self, Call, Identity, Mode};
-use crate::config::SimConfig;
-use crate::control::Control;
 use crate::distribution::Distribution;
-use crate::error::SimError;
 use crate::faults::gate::{Limited, OutageMode};
 use crate::faults::spoil::{self, Spoiled, Travel};
 use crate::faults::{Action, Firing, KeyKind, RetryAfterFormat, Subject, When};
-use crate::key_text::KeyText;
 use crate::record::Record;
-use crate::reply::{Delivery, InFlight, Resume, SimReply, SimRequest, SimResponse};
+use crate::reply::{Delivery, InFlight, SimReply, SimResponse};
 use crate::state::World;
 use crate::stats::{AuthFailure, CompletionResult};
 use crate::time::Moment;
 
-/// Largest request body; a longer one gets 413.
-pub(crate) const MAX_BODY: usize = 1 << 20;
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// State and lock of one simulator.
-pub(crate) struct Inner {
-    world: Mutex<World>,
-    /// Rung after every change, for the writer of the state file.
-    pub(crate) changed: Notify,
-}
-
-impl Inner {
-    /// The world. A panic elsewhere must not make every later request panic, too: each step leaves the
-    /// state usable, so a poisoned lock is taken as it is.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn settle(&self, record: Record, delivered: bool) {
-        record.settle(&mut self.lock(), delivered);
-        self.changed.notify_one();
-    }
-
-    pub(crate) fn end_request(&self) {
-        self.lock().stats.end_request();
-    }
-}
-
-/// State and request handling of one simulator, without I/O.
-pub struct SimCore {
-    inner: Arc<Inner>,
-    control: Control,
-}
-
-impl SimCore {
-    /// A fresh simulator. Parts of the configuration that [`SimConfig::validate`] would refuse are left out.
-    pub fn new(config: SimConfig) -> Arc<Self> {
-        let admin_token = config.admin_token.clone();
-        let (world, management_key) = World::new(config);
-        let inner = Arc::new(Inner {
-            world: Mutex::new(world),
-            changed: Notify::new(),
-        });
-        Arc::new(Self {
-            control: Control::new(Arc::clone(&inner), management_key, admin_token),
-            inner,
-        })
-    }
-
-    /// A fresh simulator, or the reason why the configuration cannot work.
-    ///
-    /// # Errors
-    /// [`SimError::Config`].
-    pub fn try_new(config: SimConfig) -> Result<Arc<Self>, SimError> {
-        config.validate()?;
-        Ok(Self::new(config))
-    }
-
-    /// The control surface as direct calls.
-    pub fn control(&self) -> &Control {
-        &self.control
-    }
-
-    /// Text of the first management key of the first account.
-    pub fn management_key(&self) -> &KeyText {
-        self.control.management_key()
-    }
-
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
-    }
-
-    /// Handles a request below `/api/v1`. With a seed and a manual clock the result depends on nothing but
-    /// the calls before it.
-    pub fn handle(&self, request: SimRequest) -> SimReply {
-        if request.body.len() > MAX_BODY {
-            return self.refuse(&request, StatusCode::PAYLOAD_TOO_LARGE, "Request body too large");
-        }
-        let call = Call::parse(&request);
-        drop(request);
-        let mut world = self.inner.lock();
-        world.stats.begin_request();
-        let plan = Step::new(&mut world, &call).plan();
-        drop(world);
-        self.inner.changed.notify_one();
-        let in_flight = InFlight(Arc::clone(&self.inner));
-        match plan {
-            Plan::Now(outcome) => outcome.into_reply(in_flight),
-            Plan::Later {
-                after,
-                mode,
-                request_id,
-                rule,
-            } => SimReply::Deferred {
-                after,
-                resume: Resume::new(move || {
-                    let inner = Arc::clone(&in_flight.0);
-                    let mut world = inner.lock();
-                    let outcome = Step::resumed(&mut world, &call, request_id, rule).finish(mode);
-                    drop(world);
-                    inner.changed.notify_one();
-                    outcome.into_reply(in_flight)
-                }),
-            },
-        }
-    }
-
-    /// Refuses a request that did not arrive as it should.
-    pub(crate) fn refuse(&self, request: &SimRequest, status: StatusCode, message: &'static str) -> SimReply {
-        let call = Call::parse(&SimRequest {
-            body: Bytes::new(),
-            ..request.clone()
-        });
-        let mut world = self.inner.lock();
-        world.stats.begin_request();
-        let outcome = Step::new(&mut world, &call).conclude(Err(Refusal::new(status, message)), Duration::ZERO, None);
-        drop(world);
-        outcome.into_reply(InFlight(Arc::clone(&self.inner)))
-    }
-}
-
 /// What is to be done with a request.
-enum Plan {
+pub(super) enum Plan {
     Now(Outcome),
     Later {
         after: Duration,
@@ -164,7 +31,7 @@ enum Plan {
 }
 
 /// A decided request.
-struct Outcome {
+pub(super) struct Outcome {
     delay: Duration,
     shape: Shape,
     /// `None` if the fate of the reply is already recorded.
@@ -179,7 +46,7 @@ enum Shape {
 }
 
 impl Outcome {
-    fn into_reply(self, in_flight: InFlight) -> SimReply {
+    pub(super) fn into_reply(self, in_flight: InFlight) -> SimReply {
         let delivery = Delivery::new(in_flight, self.record);
         let delay = self.delay;
         match self.shape {
@@ -223,7 +90,7 @@ impl Outcome {
 }
 
 /// One request under the lock.
-struct Step<'a> {
+pub(super) struct Step<'a> {
     world: &'a mut World,
     call: &'a Call,
     identity: Identity,
@@ -233,7 +100,7 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn new(world: &'a mut World, call: &'a Call) -> Self {
+    pub(super) fn new(world: &'a mut World, call: &'a Call) -> Self {
         let identity = Identity::of(world, call);
         let now = world.clock.now();
         let request_id = format!("req-{}", world.random.id());
@@ -248,7 +115,7 @@ impl<'a> Step<'a> {
     }
 
     /// The same request at a later time: its credential may have changed meanwhile.
-    fn resumed(world: &'a mut World, call: &'a Call, request_id: String, rule: u64) -> Self {
+    pub(super) fn resumed(world: &'a mut World, call: &'a Call, request_id: String, rule: u64) -> Self {
         let identity = Identity::of(world, call);
         let now = world.clock.now();
         Self {
@@ -262,7 +129,7 @@ impl<'a> Step<'a> {
     }
 
     /// Decides by outage, rate limit and rules.
-    fn plan(mut self) -> Plan {
+    pub(super) fn plan(mut self) -> Plan {
         self.count_management_key();
         if let Some((_, mode)) = self.world.gate.outage(self.now) {
             let shape = match mode {
@@ -358,13 +225,13 @@ impl<'a> Step<'a> {
     }
 
     /// Handles the request.
-    fn finish(self, mode: Mode) -> Outcome {
+    pub(super) fn finish(self, mode: Mode) -> Outcome {
         let result = api::process(self.world, self.call, self.identity, self.now, mode);
         self.conclude(result, Duration::ZERO, None)
     }
 
     /// Counts the result and gives it its shape.
-    fn conclude(mut self, result: Result<Answer, Refusal>, delay: Duration, action: Option<&Action>) -> Outcome {
+    pub(super) fn conclude(mut self, result: Result<Answer, Refusal>, delay: Duration, action: Option<&Action>) -> Outcome {
         self.count_result(&result, action.is_some());
         let mut record = self.record();
         let response = match result {

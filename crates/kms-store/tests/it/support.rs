@@ -1,0 +1,220 @@
+//! A database of its own for each test, on SQLite, and on PostgreSQL where `KMS_TEST_POSTGRES` holds the address of a server on which
+//! databases may be made.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kms_core::entropy::SeededEntropy;
+use kms_core::ids::{EnvironmentId, FolderId, OrgId, ProjectId, SecretId};
+use kms_core::names::SecretPath;
+use kms_core::seal::Sealed;
+use kms_core::time::Timestamp;
+use kms_store::folders::FolderRecord;
+use kms_store::organizations::OrgRecord;
+use kms_store::projects::{EnvironmentRecord, ProjectRecord};
+use kms_store::secrets::{SecretRecord, VersionAuthor};
+use kms_store::{Engine, OpenOptions, Store};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Runs the story on every engine that is at hand.
+pub(crate) fn on_each_engine<F: AsyncFn(World)>(story: F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kms.db");
+        story(World::new(Engine::Sqlite { path }).await).await;
+        let Ok(server) = std::env::var("KMS_TEST_POSTGRES") else {
+            return;
+        };
+        let name = format!("kms_store_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::connect(&server).await.unwrap();
+        // A collation that does not sort by bytes, where the server has one: the order of lists must not depend on it.
+        let cultured = format!("CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'");
+        if connection.execute(sqlx::AssertSqlSafe(cultured)).await.is_err() {
+            let plain = format!("CREATE DATABASE {name}");
+            connection.execute(sqlx::AssertSqlSafe(plain)).await.unwrap();
+        }
+        let url = with_database(&server, &name);
+        eprintln!("on PostgreSQL, in {name}");
+        story(World::new(Engine::Postgres { url }).await).await;
+        let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+        connection.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
+    });
+}
+
+/// The address of another database of the same server.
+fn with_database(server: &str, name: &str) -> String {
+    let (address, options) = server.split_once('?').unwrap_or((server, ""));
+    let (scheme, rest) = address.split_once("://").unwrap();
+    let host = rest.split('/').next().unwrap();
+    format!("{scheme}://{host}/{name}?{options}")
+}
+
+/// A store with an organization, a project, an environment and its root folder.
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) entropy: SeededEntropy,
+    pub(crate) project: ProjectId,
+    pub(crate) environment: EnvironmentId,
+    pub(crate) root: FolderRecord,
+}
+
+pub(crate) fn start() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn path(text: &str) -> SecretPath {
+    SecretPath::parse(text).unwrap()
+}
+
+pub(crate) fn author() -> VersionAuthor {
+    VersionAuthor {
+        kind: "identity".to_owned(),
+        id: None,
+        name: Some("a machine".to_owned()),
+    }
+}
+
+impl World {
+    async fn new(engine: Engine) -> Self {
+        let entropy = SeededEntropy::new(1);
+        let mut options = OpenOptions::new(engine);
+        options.durable = false;
+        let store = Store::open(&options).await.unwrap();
+        let org = OrgRecord {
+            id: OrgId::random(&entropy),
+            name: "Example".to_owned(),
+            slug: "example".to_owned(),
+            created_at: start(),
+            updated_at: start(),
+        };
+        let project = ProjectRecord {
+            id: ProjectId::random(&entropy),
+            org: org.id,
+            name: "Shop".to_owned(),
+            slug: "shop".to_owned(),
+            description: None,
+            kind: "secret-manager".to_owned(),
+            auto_capitalization: false,
+            version_limit: 10,
+            audit_retention_days: None,
+            delete_protection: false,
+            secret_sharing: true,
+            created_at: start(),
+            updated_at: start(),
+        };
+        let tx = store.write().await.unwrap();
+        tx.insert_org(&org).await.unwrap();
+        tx.insert_project(&project).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut world = Self {
+            root: FolderRecord {
+                id: FolderId::random(&entropy),
+                project: project.id,
+                environment: EnvironmentId::random(&entropy),
+                parent: None,
+                name: "root".to_owned(),
+                path: SecretPath::root(),
+                version: 1,
+                description: None,
+                created_at: start(),
+                updated_at: start(),
+            },
+            store,
+            project: project.id,
+            environment: EnvironmentId::random(&entropy),
+            entropy,
+        };
+        let (environment, root) = world.add_environment("dev", 1).await;
+        world.environment = environment;
+        world.root = root;
+        world
+    }
+
+    /// Another environment and its root.
+    pub(crate) async fn add_environment(&self, slug: &str, position: u32) -> (EnvironmentId, FolderRecord) {
+        let environment = EnvironmentRecord {
+            id: EnvironmentId::random(&self.entropy),
+            project: self.project,
+            name: slug.to_owned(),
+            slug: slug.to_owned(),
+            position,
+            created_at: start(),
+            updated_at: start(),
+        };
+        let root = FolderRecord {
+            id: FolderId::random(&self.entropy),
+            environment: environment.id,
+            ..self.root.clone()
+        };
+        let tx = self.store.write().await.unwrap();
+        tx.insert_environment(&environment).await.unwrap();
+        tx.insert_folder(&root).await.unwrap();
+        tx.commit().await.unwrap();
+        (environment.id, root)
+    }
+
+    /// A folder in a folder, not stored yet.
+    pub(crate) fn folder(&self, parent: &FolderRecord, name: &str) -> FolderRecord {
+        FolderRecord {
+            id: FolderId::random(&self.entropy),
+            parent: Some(parent.id),
+            name: name.to_owned(),
+            path: parent.path.join(name),
+            ..parent.clone()
+        }
+    }
+
+    /// The same, stored.
+    pub(crate) async fn add_folder(&self, parent: &FolderRecord, name: &str) -> FolderRecord {
+        let folder = self.folder(parent, name);
+        let tx = self.store.write().await.unwrap();
+        tx.insert_folder(&folder).await.unwrap();
+        tx.commit().await.unwrap();
+        folder
+    }
+
+    /// A secret in a folder, not stored yet.
+    pub(crate) fn secret(&self, folder: &FolderRecord, key: &str) -> SecretRecord {
+        SecretRecord {
+            id: SecretId::random(&self.entropy),
+            project: self.project,
+            folder: folder.id,
+            key: key.to_owned(),
+            sealed_value: Sealed::from_bytes(b"value 1".to_vec()),
+            sealed_comment: None,
+            metadata: serde_json::json!([{ "key": "team", "value": "shop" }]),
+            version: 1,
+            skip_multiline_encoding: Some(true),
+            reminder_note: Some("renew it".to_owned()),
+            reminder_repeat_days: Some(30),
+            rotation: None,
+            created_at: start(),
+            updated_at: start(),
+        }
+    }
+
+    /// The same, stored.
+    pub(crate) async fn add_secret(&self, folder: &FolderRecord, key: &str) -> SecretRecord {
+        let secret = self.secret(folder, key);
+        let tx = self.store.write().await.unwrap();
+        tx.insert_secret(&secret, &author()).await.unwrap();
+        tx.commit().await.unwrap();
+        secret
+    }
+}
+
+/// The next version of a secret.
+pub(crate) fn next(secret: &SecretRecord) -> SecretRecord {
+    let version = secret.version + 1;
+    SecretRecord {
+        version,
+        sealed_value: Sealed::from_bytes(format!("value {version}").into_bytes()),
+        ..secret.clone()
+    }
+}
