@@ -160,6 +160,7 @@ impl History<'_> {
             self.world.transport.crash_at(self.random.random_range(1..5), crash);
         }
         let mut running = tokio::spawn(work);
+        let transport = std::sync::Arc::clone(&self.world.transport);
         loop {
             tokio::select! {
                 biased;
@@ -167,7 +168,7 @@ impl History<'_> {
                     self.world.transport.no_crash();
                     return Some(done.unwrap());
                 }
-                () = tokio::task::yield_now() => {
+                () = transport.died.notified() => {
                     if self.world.transport.has_crashed() {
                         self.zombies.push(tokio::spawn(async move { drop(running.await); }));
                         self.world.store.faults().clear();

@@ -49,6 +49,8 @@ pub(crate) enum Crash {
 pub(crate) struct SimTransport {
     world: Mutex<Outside>,
     clock: Arc<ManualClock>,
+    /// Rung when a process has died in a call.
+    pub(crate) died: Notify,
     /// Rung when processes that "died" are let go on: what they then try must have no effect.
     pub(crate) revive: Arc<Notify>,
 }
@@ -185,6 +187,7 @@ impl Transport for SimTransport {
             if hit.is_some() {
                 world.crash = None;
                 world.crashed = true;
+                self.died.notify_one();
             }
             (Arc::clone(&world.core), hit)
         };
@@ -276,6 +279,7 @@ impl World {
         let transport = Arc::new(SimTransport {
             world: Mutex::new(outside),
             clock: Arc::clone(&clock),
+            died: Notify::new(),
             revive: Arc::new(Notify::new()),
         });
         let settings = Settings {

@@ -35,6 +35,7 @@ milliseconds (`2026-01-31T10:20:30.123Z`), ids are lower-case UUIDs. Success is 
     info(title = "Hanzo KMS", description = DESCRIPTION, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     servers((url = "/", description = "This server")),
     modifiers(&Security),
+    components(schemas(super::error::ErrorBody)),
     tags(
         (name = "Instance", description = "State of the instance and its first start."),
         (name = "Login", description = "People log in, select an organization, and end their sessions."),

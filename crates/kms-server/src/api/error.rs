@@ -145,32 +145,32 @@ pub(crate) fn problem_response(problem: &Problem, request_id: &str) -> Response 
 pub enum ApiErrors {
     /// A rule was violated, something exists already, or the state does not allow it.
     #[response(status = 400)]
-    BadRequest(#[to_schema] ErrorBody),
+    BadRequest(ErrorBody),
     /// No, unknown, revoked or used-up credentials.
     #[response(status = 401)]
-    Unauthorized(#[to_schema] ErrorBody),
+    Unauthorized(ErrorBody),
     /// Not allowed, or the access token is expired or malformed.
     #[response(status = 403)]
-    Forbidden(#[to_schema] ErrorBody),
+    Forbidden(ErrorBody),
     /// No such thing, or not visible to the caller.
     #[response(status = 404)]
-    NotFound(#[to_schema] ErrorBody),
+    NotFound(ErrorBody),
     /// The body is too large.
     #[response(status = 413)]
-    TooLarge(#[to_schema] ErrorBody),
+    TooLarge(ErrorBody),
     /// The body is of a type that is not understood.
     #[response(status = 415)]
-    UnsupportedMediaType(#[to_schema] ErrorBody),
+    UnsupportedMediaType(ErrorBody),
     /// Invalid fields; `message` is an array.
     #[response(status = 422)]
-    Invalid(#[to_schema] ErrorBody),
+    Invalid(ErrorBody),
     /// Too many requests.
     #[response(status = 429)]
-    RateLimited(#[to_schema] ErrorBody),
+    RateLimited(ErrorBody),
     /// Failed; the message says what is known.
     #[response(status = 500)]
-    Failed(#[to_schema] ErrorBody),
+    Failed(ErrorBody),
     /// The database is not available; nothing was changed.
     #[response(status = 503)]
-    Unavailable(#[to_schema] ErrorBody),
+    Unavailable(ErrorBody),
 }

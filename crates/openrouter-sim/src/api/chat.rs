@@ -94,8 +94,10 @@ pub(super) fn complete(world: &mut World, call: &Call, at: KeyRef, now: Moment, 
 
     let text = format!("Simulated answer for the key {}.", key.label);
     let completion_tokens = tokens(text.len());
-    let cost =
-        forced.unwrap_or_else(|| request.model.prompt.times(request.prompt_tokens) + request.model.completion.times(completion_tokens));
+    let prompt_cost = forced.unwrap_or_else(|| request.model.prompt.times(request.prompt_tokens));
+    // A cost that is asked for comes from the prompt alone.
+    let completion_cost = forced.map_or_else(|| request.model.completion.times(completion_tokens), |_whole| Usd::ZERO);
+    let cost = prompt_cost + completion_cost;
     let (credits, byok_cost) = if byok { (Usd::ZERO, cost) } else { (cost, Usd::ZERO) };
     let usage = UsageView {
         prompt_tokens: request.prompt_tokens,
@@ -105,6 +107,8 @@ pub(super) fn complete(world: &mut World, call: &Call, at: KeyRef, now: Moment, 
         is_byok: byok,
         cost_details: CostDetails {
             upstream_inference_cost: byok.then_some(byok_cost),
+            upstream_inference_prompt_cost: prompt_cost,
+            upstream_inference_completions_cost: completion_cost,
         },
     };
     let used = DayUse {
@@ -188,6 +192,8 @@ struct UsageView {
 #[derive(Clone, Copy, Serialize)]
 struct CostDetails {
     upstream_inference_cost: Option<Usd>,
+    upstream_inference_prompt_cost: Usd,
+    upstream_inference_completions_cost: Usd,
 }
 
 struct Reply<'a> {

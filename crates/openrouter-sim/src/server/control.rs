@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, RawQuery, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,19 @@ fn read<T: DeserializeOwned>(body: &Result<Bytes, axum::extract::rejection::Byte
     serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))
 }
 
+/// The path's last part; one that is no UTF-8 is refused like every other bad request.
+struct Segment(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(text)| Self(text))
+            .map_err(|rejection| Failure(rejection.status(), rejection.body_text()))
+    }
+}
+
 type Body = Result<Bytes, axum::extract::rejection::BytesRejection>;
 
 fn show(value: &impl Serialize) -> Outcome {
@@ -161,13 +175,13 @@ async fn clear_faults(State(control): Shared) -> Outcome {
     done()
 }
 
-async fn show_fault(State(control): Shared, Path(id): Path<String>) -> Outcome {
+async fn show_fault(State(control): Shared, Segment(id): Segment) -> Outcome {
     let id = rule_id(&id)?;
     let rule = control.faults().into_iter().find(|rule| rule.id == id);
     show(&rule.ok_or(ControlError::NotFound("rule"))?)
 }
 
-async fn remove_fault(State(control): Shared, Path(id): Path<String>) -> Outcome {
+async fn remove_fault(State(control): Shared, Segment(id): Segment) -> Outcome {
     control.remove_fault(rule_id(&id)?)?;
     done()
 }
@@ -278,17 +292,17 @@ async fn create_key(State(control): Shared, body: Body) -> Outcome {
     show_made(&control.create_foreign_key(read::<ForeignKey>(&body)?)?)
 }
 
-async fn show_key(State(control): Shared, Path(text): Path<String>) -> Outcome {
+async fn show_key(State(control): Shared, Segment(text): Segment) -> Outcome {
     show(&control.key(hash(&text)?)?)
 }
 
-async fn change_key(State(control): Shared, Path(text): Path<String>, body: Body) -> Outcome {
+async fn change_key(State(control): Shared, Segment(text): Segment, body: Body) -> Outcome {
     let hash = hash(&text)?;
     control.set_key(hash, &read::<KeyChange>(&body)?)?;
     show(&control.key(hash)?)
 }
 
-async fn delete_key(State(control): Shared, Path(text): Path<String>) -> Outcome {
+async fn delete_key(State(control): Shared, Segment(text): Segment) -> Outcome {
     control.delete_key(hash(&text)?)?;
     done()
 }

@@ -204,7 +204,7 @@ async fn broken_http_gets_an_answer_or_a_close() {
         long.as_bytes(),
         many.as_bytes(),
     ] {
-        let answer = running.raw(request).await;
+        let answer = running.raw_and_no_more(request).await;
         assert!(
             answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"),
             "{}",

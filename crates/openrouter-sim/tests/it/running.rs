@@ -80,6 +80,18 @@ impl Running {
     pub async fn raw(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = self.connect().await;
         stream.write_all(request).await.unwrap();
+        Self::rest(stream).await
+    }
+
+    /// As [`Self::raw`], and ends the own direction: a request that is cut short will not go on.
+    pub async fn raw_and_no_more(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect().await;
+        stream.write_all(request).await.unwrap();
+        stream.shutdown().await.unwrap();
+        Self::rest(stream).await
+    }
+
+    async fn rest(mut stream: TcpStream) -> Vec<u8> {
         let mut answer = Vec::new();
         let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
         reading.expect("the other side closes").expect("orderly");

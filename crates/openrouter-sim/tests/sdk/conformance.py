@@ -93,8 +93,8 @@ def life_of_a_key(base_url, management_key):
     )
     check(len(chunks) >= 2 and chunks[-1].usage.cost > 0, "stream: chunks, the last with usage")
     check(manager.credits.get_credits().data.total_usage > 0, "credits: usage is counted")
-    check(any(model.id == "openai/gpt-4o" for model in manager.models.list().data), "models: the catalogue")
-    check(manager.workspaces.list().data[0].slug == "default", "workspaces: the default one")
+    check(any(model.id == "openai/gpt-4o" for model in manager.models.list().result.data), "models: the catalogue")
+    check(manager.workspaces.list().result.data[0].slug == "default", "workspaces: the default one")
 
     unauthorized = errors.UnauthorizedResponseError
     manager.api_keys.update(hash=hash_, disabled=True)

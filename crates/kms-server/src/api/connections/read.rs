@@ -17,7 +17,7 @@ use crate::state::ServerState;
 /// The apps that connections can be made to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct OptionsBody {
+pub struct AppConnectionOptionsBody {
     app_connection_options: Vec<AppOptionBody>,
 }
 
@@ -40,12 +40,12 @@ pub struct OptionsQuery {
 
 /// The apps that connections can be made to, by display name.
 #[utoipa::path(get, path = "/v1/app-connections/options", operation_id = "listAppConnectionOptions", tag = "App Connections",
-    security(("token" = [])), params(OptionsQuery), responses((status = 200, body = OptionsBody), ApiErrors))]
+    security(("token" = [])), params(OptionsQuery), responses((status = 200, body = AppConnectionOptionsBody), ApiErrors))]
 pub(super) async fn options(
     State(state): State<ServerState>,
     Authenticated(_actor): Authenticated,
     ApiQuery(query): ApiQuery<OptionsQuery>,
-) -> ApiResult<OptionsBody> {
+) -> ApiResult<AppConnectionOptionsBody> {
     const KINDS: [&str; 6] = ["secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam"];
     let kind = query.project_type.as_deref();
     if kind.is_some_and(|kind| !KINDS.contains(&kind)) {
@@ -65,7 +65,7 @@ pub(super) async fn options(
             methods: app.methods.iter().map(|method| method.slug).collect(),
         })
         .collect();
-    Ok(Json(OptionsBody { app_connection_options }))
+    Ok(Json(AppConnectionOptionsBody { app_connection_options }))
 }
 
 /// Which project.

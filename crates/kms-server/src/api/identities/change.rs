@@ -49,7 +49,7 @@ pub struct UpdateIdentityRequest {
 impl Wire for UpdateIdentityRequest {}
 
 /// Makes a machine identity.
-#[utoipa::path(post, path = "/v1/identities", operation_id = "createIdentity", tag = "Machine identities", security(("token" = [])),
+#[utoipa::path(post, path = "/v1/identities", operation_id = "createIdentity", tag = "Machine Identities", security(("token" = [])),
     request_body = CreateIdentityRequest, responses((status = 200, body = IdentityEnvelope), ApiErrors))]
 pub(super) async fn create_identity(
     State(state): State<ServerState>,
@@ -72,7 +72,7 @@ pub(super) async fn create_identity(
 }
 
 /// Changes a machine identity.
-#[utoipa::path(patch, path = "/v1/identities/{identityId}", operation_id = "updateIdentity", tag = "Machine identities",
+#[utoipa::path(patch, path = "/v1/identities/{identityId}", operation_id = "updateIdentity", tag = "Machine Identities",
     security(("token" = [])), params(("identityId" = String, Path)), request_body = UpdateIdentityRequest,
     responses((status = 200, body = IdentityEnvelope), ApiErrors))]
 pub(super) async fn update_identity(
@@ -96,7 +96,7 @@ pub(super) async fn update_identity(
 }
 
 /// Deletes a machine identity. Its tokens are good no longer.
-#[utoipa::path(delete, path = "/v1/identities/{identityId}", operation_id = "deleteIdentity", tag = "Machine identities",
+#[utoipa::path(delete, path = "/v1/identities/{identityId}", operation_id = "deleteIdentity", tag = "Machine Identities",
     security(("token" = [])), params(("identityId" = String, Path)), responses((status = 200, body = IdentityEnvelope), ApiErrors))]
 pub(super) async fn delete_identity(
     State(state): State<ServerState>,

@@ -80,7 +80,7 @@ fn window(issues: &mut Issues, offset: Option<u64>, limit: Option<u64>) -> (u64,
 }
 
 /// The machine identities of the organization.
-#[utoipa::path(get, path = "/v1/identities", operation_id = "listIdentities", tag = "Machine identities", security(("token" = [])),
+#[utoipa::path(get, path = "/v1/identities", operation_id = "listIdentities", tag = "Machine Identities", security(("token" = [])),
     params(ListIdentitiesQuery), responses((status = 200, body = IdentitiesBody), ApiErrors))]
 pub(super) async fn list_identities(
     State(state): State<ServerState>,
@@ -118,7 +118,7 @@ pub(super) async fn list_identities(
 }
 
 /// Finds machine identities of the organization by name.
-#[utoipa::path(post, path = "/v2/identities/search", operation_id = "searchIdentities", tag = "Machine identities",
+#[utoipa::path(post, path = "/v2/identities/search", operation_id = "searchIdentities", tag = "Machine Identities",
     security(("token" = [])), request_body = SearchIdentitiesRequest, responses((status = 200, body = IdentitiesBody), ApiErrors))]
 pub(super) async fn search_identities(
     State(state): State<ServerState>,

@@ -31,7 +31,7 @@ pub struct IdentityDetails {
 }
 
 /// A machine identity within its organization.
-#[utoipa::path(get, path = "/v1/identities/{identityId}", operation_id = "getIdentity", tag = "Machine identities",
+#[utoipa::path(get, path = "/v1/identities/{identityId}", operation_id = "getIdentity", tag = "Machine Identities",
     security(("token" = [])), params(("identityId" = String, Path)), responses((status = 200, body = OrgIdentityEnvelope), ApiErrors))]
 pub(super) async fn get_identity(
     State(state): State<ServerState>,
@@ -43,7 +43,7 @@ pub(super) async fn get_identity(
 }
 
 /// The organization of the machine identity that asks.
-#[utoipa::path(get, path = "/v1/identities/details", operation_id = "getIdentityDetails", tag = "Machine identities",
+#[utoipa::path(get, path = "/v1/identities/details", operation_id = "getIdentityDetails", tag = "Machine Identities",
     security(("token" = [])), responses((status = 200, body = IdentityDetailsEnvelope), ApiErrors))]
 pub(super) async fn get_identity_details(
     State(state): State<ServerState>,

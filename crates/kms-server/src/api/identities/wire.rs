@@ -23,13 +23,13 @@ pub struct MetadataRequest {
 
 /// A note about an identity.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct MetadataBody {
+pub struct IdentityMetadataBody {
     id: Uuid,
     key: String,
     value: String,
 }
 
-impl From<MetadataEntry> for MetadataBody {
+impl From<MetadataEntry> for IdentityMetadataBody {
     fn from(entry: MetadataEntry) -> Self {
         Self {
             id: entry.id,
@@ -60,7 +60,7 @@ pub struct IdentityBody {
     /// Refuses deletion while set.
     has_delete_protection: bool,
     /// Notes.
-    metadata: Vec<MetadataBody>,
+    metadata: Vec<IdentityMetadataBody>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -77,7 +77,7 @@ impl From<Identity> for IdentityBody {
             project_id: None,
             auth_method: None,
             has_delete_protection: identity.record.delete_protection,
-            metadata: identity.metadata().into_iter().map(MetadataBody::from).collect(),
+            metadata: identity.metadata().into_iter().map(IdentityMetadataBody::from).collect(),
             created_at: identity.record.created_at,
             updated_at: identity.record.updated_at,
             name: identity.record.name,
@@ -116,7 +116,7 @@ pub struct OrgIdentityBody {
     #[schema(value_type = String, format = Uuid)]
     identity_id: IdentityId,
     /// Notes.
-    metadata: Vec<MetadataBody>,
+    metadata: Vec<IdentityMetadataBody>,
     /// When the membership was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -155,7 +155,7 @@ impl From<Identity> for OrgIdentityBody {
             role_id: None,
             org_id: identity.record.org,
             identity_id: identity.record.id,
-            metadata: identity.metadata().into_iter().map(MetadataBody::from).collect(),
+            metadata: identity.metadata().into_iter().map(IdentityMetadataBody::from).collect(),
             created_at: identity.member.created_at,
             updated_at: identity.member.updated_at,
             last_login_auth_method: identity.record.last_login_method,

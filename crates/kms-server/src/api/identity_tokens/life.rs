@@ -29,7 +29,7 @@ pub struct TokenMessageBody {
 }
 
 /// Prolongs the life of an access token, as far as its login method allows.
-#[utoipa::path(post, path = "/v1/auth/token/renew", operation_id = "renewToken", tag = "Login of machines",
+#[utoipa::path(post, path = "/v1/auth/token/renew", operation_id = "renewToken", tag = "Access Tokens",
     request_body = TokenRequest, responses((status = 200, body = AccessTokenBody), ApiErrors))]
 pub(super) async fn renew_token(
     State(state): State<ServerState>,
@@ -41,7 +41,7 @@ pub(super) async fn renew_token(
 }
 
 /// Revokes an access token.
-#[utoipa::path(post, path = "/v1/auth/token/revoke", operation_id = "revokeToken", tag = "Login of machines",
+#[utoipa::path(post, path = "/v1/auth/token/revoke", operation_id = "revokeToken", tag = "Access Tokens",
     request_body = TokenRequest, responses((status = 200, body = TokenMessageBody), ApiErrors))]
 pub(super) async fn revoke_token(State(state): State<ServerState>, ApiJson(request): ApiJson<TokenRequest>) -> ApiResult<TokenMessageBody> {
     state.app.revoke_token(request.access_token.expose()).await?;

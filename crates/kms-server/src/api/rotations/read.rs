@@ -16,7 +16,7 @@ use crate::state::ServerState;
 /// The types of rotation that are offered.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct OptionsBody {
+pub struct SecretRotationOptionsBody {
     secret_rotation_options: Vec<OptionBody>,
 }
 
@@ -40,8 +40,11 @@ pub struct Template {
 
 /// The types of rotation that are offered, by display name.
 #[utoipa::path(get, path = "/v2/secret-rotations/options", operation_id = "listSecretRotationOptions", tag = "Secret Rotations",
-    security(("token" = [])), responses((status = 200, body = OptionsBody), ApiErrors))]
-pub(super) async fn options(State(state): State<ServerState>, Authenticated(_actor): Authenticated) -> ApiResult<OptionsBody> {
+    security(("token" = [])), responses((status = 200, body = SecretRotationOptionsBody), ApiErrors))]
+pub(super) async fn options(
+    State(state): State<ServerState>,
+    Authenticated(_actor): Authenticated,
+) -> ApiResult<SecretRotationOptionsBody> {
     let options = state
         .app
         .rotation_options()
@@ -59,7 +62,7 @@ pub(super) async fn options(State(state): State<ServerState>, Authenticated(_act
             },
         })
         .collect();
-    Ok(Json(OptionsBody {
+    Ok(Json(SecretRotationOptionsBody {
         secret_rotation_options: options,
     }))
 }

@@ -189,7 +189,7 @@ pub struct RotationBody {
     connection_id: Uuid,
     connection: ConnectionSummary,
     project_id: String,
-    environment: EnvironmentSummary,
+    environment: RotationEnvironment,
     folder_id: Uuid,
     folder: FolderSummary,
     is_auto_rotation_enabled: bool,
@@ -223,7 +223,7 @@ pub struct ConnectionSummary {
 
 /// The environment of a rotation.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct EnvironmentSummary {
+pub struct RotationEnvironment {
     id: Uuid,
     slug: String,
     name: String,
@@ -259,7 +259,7 @@ impl From<Rotation> for RotationBody {
                 id: connection.id.0,
             },
             project_id: record.project.to_string(),
-            environment: EnvironmentSummary {
+            environment: RotationEnvironment {
                 id: environment.id.0,
                 slug: environment.slug,
                 name: environment.name,

@@ -53,7 +53,7 @@ pub struct SelectOrganizationBody {
 }
 
 /// Logs a person in. Select an organization next.
-#[utoipa::path(post, path = "/v3/auth/login", operation_id = "logIn", tag = "Login of people",
+#[utoipa::path(post, path = "/v3/auth/login", operation_id = "logIn", tag = "Login",
     request_body = LoginRequest, responses((status = 200, body = LoginBody), ApiErrors))]
 pub(super) async fn log_in(
     State(state): State<ServerState>,
@@ -74,7 +74,7 @@ pub(super) async fn log_in(
 }
 
 /// Gives an access token for an organization that the person belongs to.
-#[utoipa::path(post, path = "/v3/auth/select-organization", operation_id = "selectOrganization", tag = "Login of people",
+#[utoipa::path(post, path = "/v3/auth/select-organization", operation_id = "selectOrganization", tag = "Login",
     security(("token" = [])), request_body = SelectOrganizationRequest, responses((status = 200, body = SelectOrganizationBody), ApiErrors))]
 pub(super) async fn select_organization(
     State(state): State<ServerState>,
@@ -100,7 +100,7 @@ fn older_login() -> ApiError {
     post,
     path = "/v3/auth/login1",
     operation_id = "logInOlderFirst",
-    tag = "Login of people",
+    tag = "Login",
     responses(ApiErrors)
 )]
 pub(super) async fn older_login_first() -> ApiError {
@@ -112,7 +112,7 @@ pub(super) async fn older_login_first() -> ApiError {
     post,
     path = "/v3/auth/login2",
     operation_id = "logInOlderSecond",
-    tag = "Login of people",
+    tag = "Login",
     responses(ApiErrors)
 )]
 pub(super) async fn older_login_second() -> ApiError {

@@ -31,7 +31,7 @@ pub struct MessageBody {
 }
 
 /// Gives the next access token to whoever has the session's cookie `jid`.
-#[utoipa::path(post, path = "/v1/auth/token", operation_id = "renewSession", tag = "Login of people",
+#[utoipa::path(post, path = "/v1/auth/token", operation_id = "renewSession", tag = "Login",
     responses((status = 200, body = RenewedBody), ApiErrors))]
 pub(super) async fn renew(
     State(state): State<ServerState>,
@@ -48,14 +48,14 @@ pub(super) async fn renew(
 }
 
 /// Tells whether the access token is still good.
-#[utoipa::path(post, path = "/v1/auth/checkAuth", operation_id = "checkSession", tag = "Login of people", security(("token" = [])),
+#[utoipa::path(post, path = "/v1/auth/checkAuth", operation_id = "checkSession", tag = "Login", security(("token" = [])),
     responses((status = 200, body = MessageBody), ApiErrors))]
 pub(super) async fn check(_signed_in: AuthenticatedUser) -> ApiResult<MessageBody> {
     Ok(Json(MessageBody { message: "Authenticated" }))
 }
 
 /// Ends the session: its tokens are good no longer.
-#[utoipa::path(post, path = "/v1/auth/logout", operation_id = "logOut", tag = "Login of people", security(("token" = [])),
+#[utoipa::path(post, path = "/v1/auth/logout", operation_id = "logOut", tag = "Login", security(("token" = [])),
     responses((status = 200, body = MessageBody), ApiErrors))]
 pub(super) async fn log_out(
     State(state): State<ServerState>,

@@ -90,7 +90,7 @@ impl From<TokenAuthRecord> for TokenAuthEnvelope {
 
 /// Attaches Token Auth to a machine identity.
 #[utoipa::path(post, path = "/v1/auth/token-auth/identities/{identityId}", operation_id = "attachTokenAuth",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)), request_body = TokenAuthRequest,
+    tag = "Token Auth", security(("token" = [])), params(("identityId" = String, Path)), request_body = TokenAuthRequest,
     responses((status = 200, body = TokenAuthEnvelope), ApiErrors))]
 pub(super) async fn attach(
     State(state): State<ServerState>,
@@ -105,7 +105,7 @@ pub(super) async fn attach(
 
 /// Changes Token Auth of a machine identity. New trusted addresses hold for existing tokens, too.
 #[utoipa::path(patch, path = "/v1/auth/token-auth/identities/{identityId}", operation_id = "updateTokenAuth",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)), request_body = TokenAuthRequest,
+    tag = "Token Auth", security(("token" = [])), params(("identityId" = String, Path)), request_body = TokenAuthRequest,
     responses((status = 200, body = TokenAuthEnvelope), ApiErrors))]
 pub(super) async fn update(
     State(state): State<ServerState>,
@@ -119,7 +119,7 @@ pub(super) async fn update(
 }
 
 /// Token Auth of a machine identity.
-#[utoipa::path(get, path = "/v1/auth/token-auth/identities/{identityId}", operation_id = "getTokenAuth", tag = "Login of machines",
+#[utoipa::path(get, path = "/v1/auth/token-auth/identities/{identityId}", operation_id = "getTokenAuth", tag = "Token Auth",
     security(("token" = [])), params(("identityId" = String, Path)), responses((status = 200, body = TokenAuthEnvelope), ApiErrors))]
 pub(super) async fn get(
     State(state): State<ServerState>,
@@ -132,7 +132,7 @@ pub(super) async fn get(
 
 /// Detaches Token Auth from a machine identity. Its tokens are good no longer.
 #[utoipa::path(delete, path = "/v1/auth/token-auth/identities/{identityId}", operation_id = "detachTokenAuth",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)),
+    tag = "Token Auth", security(("token" = [])), params(("identityId" = String, Path)),
     responses((status = 200, body = TokenAuthEnvelope), ApiErrors))]
 pub(super) async fn detach(
     State(state): State<ServerState>,

@@ -77,7 +77,7 @@ pub struct RevokedTokenBody {
 
 /// Makes a token for a machine identity.
 #[utoipa::path(post, path = "/v1/auth/token-auth/identities/{identityId}/tokens", operation_id = "createToken",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)), request_body = TokenNameRequest,
+    tag = "Token Auth", security(("token" = [])), params(("identityId" = String, Path)), request_body = TokenNameRequest,
     responses((status = 200, body = CreatedTokenBody), ApiErrors))]
 pub(super) async fn create(
     State(state): State<ServerState>,
@@ -95,7 +95,7 @@ pub(super) async fn create(
 
 /// The tokens of a machine identity, oldest first.
 #[utoipa::path(get, path = "/v1/auth/token-auth/identities/{identityId}/tokens", operation_id = "listTokens",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path), ListTokensQuery),
+    tag = "Token Auth", security(("token" = [])), params(("identityId" = String, Path), ListTokensQuery),
     responses((status = 200, body = TokensEnvelope), ApiErrors))]
 pub(super) async fn list(
     State(state): State<ServerState>,
@@ -116,7 +116,7 @@ pub(super) async fn list(
 }
 
 /// What is known about a token.
-#[utoipa::path(get, path = "/v1/auth/token-auth/tokens/{tokenId}", operation_id = "getToken", tag = "Login of machines",
+#[utoipa::path(get, path = "/v1/auth/token-auth/tokens/{tokenId}", operation_id = "getToken", tag = "Token Auth",
     security(("token" = [])), params(("tokenId" = String, Path)), responses((status = 200, body = TokenEnvelope), ApiErrors))]
 pub(super) async fn get(
     State(state): State<ServerState>,
@@ -128,7 +128,7 @@ pub(super) async fn get(
 }
 
 /// Gives a token another name.
-#[utoipa::path(patch, path = "/v1/auth/token-auth/tokens/{tokenId}", operation_id = "renameToken", tag = "Login of machines",
+#[utoipa::path(patch, path = "/v1/auth/token-auth/tokens/{tokenId}", operation_id = "renameToken", tag = "Token Auth",
     security(("token" = [])), params(("tokenId" = String, Path)), request_body = TokenNameRequest,
     responses((status = 200, body = TokenEnvelope), ApiErrors))]
 pub(super) async fn rename(
@@ -143,7 +143,7 @@ pub(super) async fn rename(
 }
 
 /// Revokes a token.
-#[utoipa::path(post, path = "/v1/auth/token-auth/tokens/{tokenId}/revoke", operation_id = "revokeTokenById", tag = "Login of machines",
+#[utoipa::path(post, path = "/v1/auth/token-auth/tokens/{tokenId}/revoke", operation_id = "revokeTokenById", tag = "Token Auth",
     security(("token" = [])), params(("tokenId" = String, Path)), responses((status = 200, body = RevokedTokenBody), ApiErrors))]
 pub(super) async fn revoke(
     State(state): State<ServerState>,

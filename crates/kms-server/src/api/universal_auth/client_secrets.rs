@@ -102,7 +102,7 @@ impl From<ClientSecretRecord> for ClientSecretBody {
 
 /// Makes a client secret.
 #[utoipa::path(post, path = "/v1/auth/universal-auth/identities/{identityId}/client-secrets", operation_id = "createClientSecret",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)),
+    tag = "Universal Auth", security(("token" = [])), params(("identityId" = String, Path)),
     request_body = CreateClientSecretRequest, responses((status = 200, body = CreatedClientSecretBody), ApiErrors))]
 pub(super) async fn create(
     State(state): State<ServerState>,
@@ -133,7 +133,7 @@ pub(super) async fn create(
 
 /// The client secrets that were not revoked, oldest first.
 #[utoipa::path(get, path = "/v1/auth/universal-auth/identities/{identityId}/client-secrets", operation_id = "listClientSecrets",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)),
+    tag = "Universal Auth", security(("token" = [])), params(("identityId" = String, Path)),
     responses((status = 200, body = ClientSecretsEnvelope), ApiErrors))]
 pub(super) async fn list(
     State(state): State<ServerState>,
@@ -148,7 +148,7 @@ pub(super) async fn list(
 
 /// What is known about a client secret.
 #[utoipa::path(get, path = "/v1/auth/universal-auth/identities/{identityId}/client-secrets/{clientSecretId}",
-    operation_id = "getClientSecret", tag = "Login of machines", security(("token" = [])),
+    operation_id = "getClientSecret", tag = "Universal Auth", security(("token" = [])),
     params(("identityId" = String, Path), ("clientSecretId" = String, Path)),
     responses((status = 200, body = ClientSecretEnvelope), ApiErrors))]
 pub(super) async fn get(
@@ -165,7 +165,7 @@ pub(super) async fn get(
 
 /// Revokes a client secret together with the tokens that were given for it.
 #[utoipa::path(post, path = "/v1/auth/universal-auth/identities/{identityId}/client-secrets/{clientSecretId}/revoke",
-    operation_id = "revokeClientSecret", tag = "Login of machines", security(("token" = [])),
+    operation_id = "revokeClientSecret", tag = "Universal Auth", security(("token" = [])),
     params(("identityId" = String, Path), ("clientSecretId" = String, Path)),
     responses((status = 200, body = ClientSecretEnvelope), ApiErrors))]
 pub(super) async fn revoke(

@@ -23,7 +23,7 @@ pub struct UniversalLoginRequest {
 impl Wire for UniversalLoginRequest {}
 
 /// Logs a machine in.
-#[utoipa::path(post, path = "/v1/auth/universal-auth/login", operation_id = "logInUniversalAuth", tag = "Login of machines",
+#[utoipa::path(post, path = "/v1/auth/universal-auth/login", operation_id = "logInUniversalAuth", tag = "Universal Auth",
     request_body = UniversalLoginRequest, responses((status = 200, body = AccessTokenBody), ApiErrors))]
 pub(super) async fn log_in(
     State(state): State<ServerState>,

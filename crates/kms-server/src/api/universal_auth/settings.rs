@@ -131,7 +131,7 @@ pub struct ClearedLockoutsBody {
 
 /// Attaches Universal Auth to a machine identity.
 #[utoipa::path(post, path = "/v1/auth/universal-auth/identities/{identityId}", operation_id = "attachUniversalAuth",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)), request_body = UniversalAuthRequest,
+    tag = "Universal Auth", security(("token" = [])), params(("identityId" = String, Path)), request_body = UniversalAuthRequest,
     responses((status = 200, body = UniversalAuthEnvelope), ApiErrors))]
 pub(super) async fn attach(
     State(state): State<ServerState>,
@@ -147,7 +147,7 @@ pub(super) async fn attach(
 
 /// Changes Universal Auth of a machine identity. New trusted addresses hold for tokens that were given before, too.
 #[utoipa::path(patch, path = "/v1/auth/universal-auth/identities/{identityId}", operation_id = "updateUniversalAuth",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)), request_body = UniversalAuthRequest,
+    tag = "Universal Auth", security(("token" = [])), params(("identityId" = String, Path)), request_body = UniversalAuthRequest,
     responses((status = 200, body = UniversalAuthEnvelope), ApiErrors))]
 pub(super) async fn update(
     State(state): State<ServerState>,
@@ -163,7 +163,7 @@ pub(super) async fn update(
 
 /// Universal Auth of a machine identity.
 #[utoipa::path(get, path = "/v1/auth/universal-auth/identities/{identityId}", operation_id = "getUniversalAuth",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)),
+    tag = "Universal Auth", security(("token" = [])), params(("identityId" = String, Path)),
     responses((status = 200, body = UniversalAuthEnvelope), ApiErrors))]
 pub(super) async fn get(
     State(state): State<ServerState>,
@@ -176,7 +176,7 @@ pub(super) async fn get(
 
 /// Detaches Universal Auth from a machine identity. Its client secrets and tokens are good no longer.
 #[utoipa::path(delete, path = "/v1/auth/universal-auth/identities/{identityId}", operation_id = "detachUniversalAuth",
-    tag = "Login of machines", security(("token" = [])), params(("identityId" = String, Path)),
+    tag = "Universal Auth", security(("token" = [])), params(("identityId" = String, Path)),
     responses((status = 200, body = UniversalAuthEnvelope), ApiErrors))]
 pub(super) async fn detach(
     State(state): State<ServerState>,
@@ -189,7 +189,7 @@ pub(super) async fn detach(
 
 /// Lets locked logins of a machine identity try again.
 #[utoipa::path(post, path = "/v1/auth/universal-auth/identities/{identityId}/clear-lockouts",
-    operation_id = "clearUniversalAuthLockouts", tag = "Login of machines", security(("token" = [])),
+    operation_id = "clearUniversalAuthLockouts", tag = "Universal Auth", security(("token" = [])),
     params(("identityId" = String, Path)), responses((status = 200, body = ClearedLockoutsBody), ApiErrors))]
 pub(super) async fn clear_lockouts(
     State(state): State<ServerState>,

@@ -34,7 +34,7 @@ pub struct OwnUser {
 }
 
 /// The person who calls.
-#[utoipa::path(get, path = "/v1/user", operation_id = "getOwnUser", tag = "People", security(("token" = [])),
+#[utoipa::path(get, path = "/v1/user", operation_id = "getOwnUser", tag = "Users", security(("token" = [])),
     responses((status = 200, body = OwnUserBody), ApiErrors))]
 pub(super) async fn get_own_user(AuthenticatedUser(signed_in): AuthenticatedUser) -> ApiResult<OwnUserBody> {
     let user = signed_in.user();
