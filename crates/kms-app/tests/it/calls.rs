@@ -65,7 +65,7 @@ async fn whichever_call_fails_nothing_is_lost_and_nothing_is_left() {
             if number.is_multiple_of(6) {
                 world = World::new(100 + number).await;
             }
-            world.new_account(number);
+            world.new_account(number).await;
             let (project, connection) = world.project(&format!("p{number}")).await;
             let rule = FaultRule {
                 when,

@@ -22,9 +22,10 @@ use kms_core::time::{Clock, ManualClock, Timestamp};
 use kms_crypto::password::Passwords;
 use kms_crypto::root::RootKey;
 use kms_providers::registry::{ProviderSettings, Registry};
+use kms_providers::transport::http::{HttpSettings, HttpTransport};
 use kms_providers::transport::{OutboundRequest, OutboundResponse, Transport, TransportError};
 use kms_store::{Engine, OpenOptions, Store};
-use openrouter_sim::{ClockMode, Experience, KeyHash, KeyText, OrphanQuery, Resume, SimConfig, SimCore, SimReply, SimRequest};
+use openrouter_sim::{ClockMode, Experience, KeyHash, KeyText, OrphanQuery, Resume, SimConfig, SimCore, SimReply, SimRequest, Simulator};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -44,9 +45,35 @@ pub(crate) enum Crash {
     AfterCall,
 }
 
-/// The way out: the simulator without sockets, under the virtual clock.
+/// How long a call over real sockets waits for its answer, in real time; the virtual clock then jumps over the call's own deadline.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
+
+/// The simulator behind real sockets, and the transport that production uses.
+struct Wire {
+    http: HttpTransport,
+    simulator: Mutex<Option<Simulator>>,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl Wire {
+    async fn send(&self, mut request: OutboundRequest) -> Result<OutboundResponse, TransportError> {
+        let address = self.simulator.lock().unwrap().as_ref().unwrap().address();
+        request.url.set_ip_host(address.ip()).unwrap();
+        request.url.set_port(Some(address.port())).unwrap();
+        request.deadline = request.deadline.min(PATIENCE);
+        self.http.send(request).await
+    }
+}
+
+/// The way out: the simulator under the virtual clock, without sockets unless there is a wire.
 #[derive(Debug)]
 pub(crate) struct SimTransport {
+    wire: Option<Wire>,
     world: Mutex<Outside>,
     clock: Arc<ManualClock>,
     /// Rung when a process has died in a call.
@@ -195,6 +222,17 @@ impl Transport for SimTransport {
             self.revive.notified().await;
             return Err(TransportError::Lost("the process had died".to_owned()));
         }
+        if let Some(wire) = &self.wire {
+            let (deadline, begun) = (request.deadline, std::time::Instant::now());
+            let answer = wire.send(request).await;
+            if answer.is_err() && begun.elapsed() >= PATIENCE {
+                self.advance(deadline);
+            }
+            if hit == Some(Crash::AfterCall) {
+                self.revive.notified().await;
+            }
+            return answer;
+        }
         let path = match request.url.query() {
             Some(query) => format!("{}?{query}", request.url.path()),
             None => request.url.path().to_owned(),
@@ -240,43 +278,72 @@ pub(crate) struct World {
 
 /// A simulator with a clock that stands at `now`.
 pub(crate) fn simulator(seed: u64, now: Timestamp) -> Arc<SimCore> {
-    let clock = ClockMode::Manual { start: now.utc() };
-    SimCore::new(SimConfig {
+    SimCore::new(sim_config(seed, now))
+}
+
+fn sim_config(seed: u64, now: Timestamp) -> SimConfig {
+    SimConfig {
         seed: Some(seed),
-        clock,
+        clock: ClockMode::Manual { start: now.utc() },
         key_marker: Some("51a51a51".to_owned()),
         event_capacity: 100,
         ..SimConfig::default()
-    })
+    }
+}
+
+/// SQLite in a temporary folder, without disk syncs.
+async fn fresh_store() -> (Store, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::Sqlite {
+        path: folder.path().join("kms.db"),
+    };
+    let options = OpenOptions {
+        durable: false,
+        connections: 2,
+        ..OpenOptions::new(engine)
+    };
+    (Store::open(&options).await.unwrap(), folder)
 }
 
 impl World {
     /// A world on SQLite in a temporary folder, without disk syncs.
     pub(crate) async fn new(seed: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::Sqlite {
-            path: folder.path().join("kms.db"),
-        };
-        let store = Store::open(&OpenOptions {
-            durable: false,
-            connections: 2,
-            ..OpenOptions::new(engine)
-        })
-        .await
-        .unwrap();
+        let (store, folder) = fresh_store().await;
         Self::on(store, seed, Some(folder)).await
     }
 
     pub(crate) async fn on(store: Store, seed: u64, folder: Option<tempfile::TempDir>) -> Self {
+        Self::with(store, seed, folder, None).await
+    }
+
+    /// As [`Self::new`], with real HTTP between the application and the simulator.
+    pub(crate) async fn over_http(seed: u64) -> Self {
+        let (store, folder) = fresh_store().await;
+        let settings = HttpSettings {
+            allow_internal: true,
+            ..HttpSettings::default()
+        };
+        let wire = Wire {
+            http: HttpTransport::new(&settings).unwrap(),
+            simulator: Mutex::new(Some(Simulator::start(sim_config(seed, start())).await.unwrap())),
+        };
+        Self::with(store, seed, Some(folder), Some(wire)).await
+    }
+
+    async fn with(store: Store, seed: u64, folder: Option<tempfile::TempDir>, wire: Option<Wire>) -> Self {
         let clock = Arc::new(ManualClock::new(start()));
         let outside = Outside {
-            core: simulator(seed, start()),
+            core: match &wire {
+                None => simulator(seed, start()),
+                Some(wire) => Arc::clone(wire.simulator.lock().unwrap().as_ref().unwrap().core()),
+            },
             deferred: Vec::new(),
             crash: None,
             crashed: false,
             calls: 0,
         };
         let transport = Arc::new(SimTransport {
+            wire,
             world: Mutex::new(outside),
             clock: Arc::clone(&clock),
             died: Notify::new(),
@@ -312,15 +379,30 @@ impl World {
         }
     }
 
+    /// Whether calls go over real sockets.
+    pub(crate) fn is_over_http(&self) -> bool {
+        self.transport.wire.is_some()
+    }
+
     /// Where the database's files are.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.as_ref().unwrap().path()
     }
 
     /// A fresh account at the provider, for the next history.
-    pub(crate) fn new_account(&self, seed: u64) {
+    pub(crate) async fn new_account(&self, seed: u64) {
+        let core = match &self.transport.wire {
+            None => simulator(seed, self.clock.now()),
+            Some(wire) => {
+                let new = Simulator::start(sim_config(seed, self.clock.now())).await.unwrap();
+                let core = Arc::clone(new.core());
+                let old = wire.simulator.lock().unwrap().replace(new);
+                old.unwrap().shutdown().await;
+                core
+            }
+        };
         let mut world = self.transport.world.lock().unwrap();
-        world.core = simulator(seed, self.clock.now());
+        world.core = core;
         world.deferred.clear();
         world.crash = None;
     }
