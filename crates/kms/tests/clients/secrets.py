@@ -28,7 +28,7 @@ def refused(call, status):
 def main():
     client = InfisicalSDKClient(host=os.environ["SITE_URL"], cache_ttl=None)
     answer = client.auth.universal_auth.login(os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"])
-    check(answer.access_token and answer.token_type == "Bearer", "logs in")
+    check(answer.accessToken and answer.tokenType == "Bearer", "logs in")
 
     made = client.secrets.create_secret_by_name(
         secret_name="API_KEY", secret_value="correct-horse-1", secret_comment="from Python", **PLACE
