@@ -146,6 +146,14 @@ impl App {
         Ok(app)
     }
 
+    /// Closes the database, after what was begun. Whatever comes later fails.
+    ///
+    /// # Errors
+    /// If the database cannot be closed; what was acknowledged is kept all the same.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.store().clone().close().await
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()

@@ -22,6 +22,8 @@ pub mod rotations;
 pub mod secrets;
 mod session;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token_auth;
 pub mod universal_auth;
 pub mod users;

@@ -180,6 +180,9 @@ impl Running {
         if tokio::time::timeout(GRACE, all).await.is_err() {
             tracing::warn!("server.stopped_late: not everything was finished in time; it goes on at the next start");
         }
+        if let Err(error) = self.app.close().await {
+            tracing::warn!(%error, "server.database_not_closed");
+        }
         tracing::info!("server.stopped");
     }
 }

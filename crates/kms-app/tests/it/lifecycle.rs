@@ -9,9 +9,10 @@ use kms_app::secrets::SecretChanges;
 use kms_core::names::SecretName;
 use kms_core::secret::SecretString;
 use openrouter_sim::{Action, FaultRule, When};
+use rstest::rstest;
 use serde_json::json;
 
-use crate::world::{Crash, KIND, SECRET, World};
+use crate::world::{Crash, KIND, On, SECRET, World};
 
 fn status(status: u16) -> Action {
     Action::Status {
@@ -21,9 +22,10 @@ fn status(status: u16) -> Action {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_new_rotation_serves_one_live_key() {
-    let world = World::new(1).await;
+async fn a_new_rotation_serves_one_live_key(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 1).await else { return };
     let (project, connection) = world.project("a").await;
     let rotation = world.rotation(project, connection, 0).await.unwrap();
     assert_eq!(world.live(), 1);
@@ -35,9 +37,10 @@ async fn a_new_rotation_serves_one_live_key() {
     assert_eq!(world.strays(&world.slots(rotation.record.id).await), (0, 0));
 }
 
+#[rstest]
 #[tokio::test]
-async fn after_two_rotations_the_second_and_third_key_live() {
-    let world = World::new(2).await;
+async fn after_two_rotations_the_second_and_third_key_live(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 2).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 30).await.unwrap().record.id;
     let (first, _) = world.served(project).await.unwrap();
@@ -66,9 +69,10 @@ async fn after_two_rotations_the_second_and_third_key_live() {
     assert_eq!(world.live(), 2);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_refused_first_issue_leaves_nothing() {
-    let world = World::new(3).await;
+async fn a_refused_first_issue_leaves_nothing(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 3).await else { return };
     let (project, connection) = world.project("a").await;
     world.core().control().add_fault(FaultRule::on("keys.create", status(400))).unwrap();
     let error = world.rotation(project, connection, 30).await.unwrap_err();
@@ -81,9 +85,10 @@ async fn a_refused_first_issue_leaves_nothing() {
     assert!(world.app.list_rotations(&world.actor, project, None).await.unwrap().is_empty());
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_refused_later_issue_changes_nothing_but_the_status() {
-    let world = World::new(4).await;
+async fn a_refused_later_issue_changes_nothing_but_the_status(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 4).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 30).await.unwrap().record.id;
     let before = world.served(project).await.unwrap();
@@ -101,9 +106,10 @@ async fn a_refused_later_issue_changes_nothing_but_the_status() {
     assert_eq!((rotation.record.status.as_str(), rotation.last_message), ("success", None));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_failed_revocation_is_a_debt_and_no_failure() {
-    let world = World::new(5).await;
+async fn a_failed_revocation_is_a_debt_and_no_failure(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 5).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     let (first, _) = world.served(project).await.unwrap();
@@ -119,9 +125,10 @@ async fn a_failed_revocation_is_a_debt_and_no_failure() {
     assert_eq!(world.live(), 2);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deletion_that_is_reported_but_not_done_is_noticed() {
-    let world = World::new(6).await;
+async fn a_deletion_that_is_reported_but_not_done_is_noticed(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 6).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     world.rotate(id).await.unwrap();
@@ -135,9 +142,10 @@ async fn a_deletion_that_is_reported_but_not_done_is_noticed() {
     assert_eq!(world.live(), 2);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_taken_is_refused_without_a_call() {
-    let world = World::new(7).await;
+async fn what_is_taken_is_refused_without_a_call(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 7).await else { return };
     let (project, connection) = world.project("a").await;
     world.rotation(project, connection, 0).await.unwrap();
     let calls = world.transport.calls();
@@ -151,9 +159,10 @@ async fn what_is_taken_is_refused_without_a_call() {
     assert_eq!(world.transport.calls(), calls);
 }
 
+#[rstest]
 #[tokio::test]
-async fn mapped_secrets_are_protected() {
-    let world = World::new(8).await;
+async fn mapped_secrets_are_protected(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 8).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     let (place, name) = (world.place(project, "/llm"), SecretName::wanted(SECRET));
@@ -193,10 +202,11 @@ async fn mapped_secrets_are_protected() {
     assert!(world.accepted(secret.value.unwrap().expose()));
 }
 
+#[rstest]
 #[tokio::test]
-async fn deletion_does_what_its_flags_say() {
+async fn deletion_does_what_its_flags_say(#[values(On::Sqlite, On::Postgres)] on: On) {
     for (delete_secrets, revoke_keys) in [(false, false), (true, false), (false, true), (true, true)] {
-        let world = World::new(9).await;
+        let Some(world) = World::at(on, 9).await else { return };
         let (project, connection) = world.project("a").await;
         let id = world.rotation(project, connection, 0).await.unwrap().record.id;
         world.rotate(id).await.unwrap();
@@ -223,9 +233,10 @@ async fn deletion_does_what_its_flags_say() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deletion_that_the_provider_refuses_leaves_the_rotation() {
-    let world = World::new(10).await;
+async fn a_deletion_that_the_provider_refuses_leaves_the_rotation(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 10).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     world.core().control().add_fault(FaultRule::on("keys.delete", status(403))).unwrap();
@@ -244,10 +255,11 @@ async fn a_deletion_that_the_provider_refuses_leaves_the_rotation() {
     assert_eq!(world.live(), 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn deleting_what_is_around_a_rotation_pays_its_debts() {
+async fn deleting_what_is_around_a_rotation_pays_its_debts(#[values(On::Sqlite, On::Postgres)] on: On) {
     for what in ["folder", "environment", "project"] {
-        let world = World::new(11).await;
+        let Some(world) = World::at(on, 11).await else { return };
         let (project, connection) = world.project("a").await;
         let id = world.rotation(project, connection, 0).await.unwrap().record.id;
         world.rotate(id).await.unwrap();
@@ -277,9 +289,10 @@ async fn deleting_what_is_around_a_rotation_pays_its_debts() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn checking_tells_and_changes_nothing() {
-    let world = World::new(12).await;
+async fn checking_tells_and_changes_nothing(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 12).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     world.app.check_rotation(&world.actor, KIND, id).await.unwrap();
@@ -296,9 +309,10 @@ async fn checking_tells_and_changes_nothing() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn of_two_rotations_at_once_one_is_refused() {
-    let world = World::new(13).await;
+async fn of_two_rotations_at_once_one_is_refused(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 13).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     let (one, other) = tokio::join!(world.rotate(id), world.rotate(id));
@@ -309,9 +323,10 @@ async fn of_two_rotations_at_once_one_is_refused() {
     assert_eq!(world.live(), 2);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_process_that_dies_between_issue_and_store_leaves_no_stray() {
-    let mut world = World::new(14).await;
+async fn a_process_that_dies_between_issue_and_store_leaves_no_stray(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(mut world) = World::at(on, 14).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     world.transport.crash_at(1, Crash::AfterCall);
@@ -333,9 +348,10 @@ async fn a_process_that_dies_between_issue_and_store_leaves_no_stray() {
     assert_eq!(world.served(project).await.unwrap().1, 1);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_scheduled_rotation_runs_when_it_is_due_and_not_when_it_was_switched_off() {
-    let world = World::new(15).await;
+async fn a_scheduled_rotation_runs_when_it_is_due_and_not_when_it_was_switched_off(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 15).await else { return };
     let (project, connection) = world.project("a").await;
     let rotation = world.rotation(project, connection, 2).await.unwrap();
     assert_eq!(rotation.record.next_at.unwrap().to_string(), "2026-01-15T03:30:00.000Z");
@@ -359,9 +375,10 @@ async fn a_scheduled_rotation_runs_when_it_is_due_and_not_when_it_was_switched_o
     assert_eq!(world.served(project).await.unwrap().1, 2);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_changed_mapping_renames_in_place() {
-    let world = World::new(16).await;
+async fn a_changed_mapping_renames_in_place(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 16).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     let (value, _) = world.served(project).await.unwrap();
@@ -390,9 +407,10 @@ async fn a_changed_mapping_renames_in_place() {
     world.rotate(id).await.unwrap();
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_connection_in_use_cannot_be_deleted() {
-    let world = World::new(17).await;
+async fn a_connection_in_use_cannot_be_deleted(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 17).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     let delete = || world.app.delete_connection(&world.actor, "open-router", connection);
@@ -404,9 +422,10 @@ async fn a_connection_in_use_cannot_be_deleted() {
     assert_eq!(world.live(), 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_request_carried_out_twice_leaves_one_key() {
-    let world = World::new(18).await;
+async fn a_request_carried_out_twice_leaves_one_key(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::at(on, 18).await else { return };
     let (project, connection) = world.project("a").await;
     let id = world.rotation(project, connection, 0).await.unwrap().record.id;
     world

@@ -24,7 +24,8 @@ use kms_crypto::root::RootKey;
 use kms_providers::registry::{ProviderSettings, Registry};
 use kms_providers::transport::http::{HttpSettings, HttpTransport};
 use kms_providers::transport::{OutboundRequest, OutboundResponse, Transport, TransportError};
-use kms_store::{Engine, OpenOptions, Store};
+use kms_store::testing::TestDatabase;
+use kms_store::{OpenOptions, Store};
 use openrouter_sim::{ClockMode, Experience, KeyHash, KeyText, OrphanQuery, Resume, SimConfig, SimCore, SimReply, SimRequest, Simulator};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -273,7 +274,7 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     seed: u64,
     nodes: u64,
-    folder: Option<tempfile::TempDir>,
+    database: TestDatabase,
 }
 
 /// A simulator with a clock that stands at `now`.
@@ -291,34 +292,40 @@ fn sim_config(seed: u64, now: Timestamp) -> SimConfig {
     }
 }
 
-/// SQLite in a temporary folder, without disk syncs.
-async fn fresh_store() -> (Store, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::Sqlite {
-        path: folder.path().join("kms.db"),
-    };
+/// On which engine a test runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// A store without disk syncs.
+async fn open(database: &TestDatabase) -> Store {
     let options = OpenOptions {
         durable: false,
         connections: 2,
-        ..OpenOptions::new(engine)
+        ..OpenOptions::new(database.engine())
     };
-    (Store::open(&options).await.unwrap(), folder)
+    Store::open(&options).await.unwrap()
 }
 
 impl World {
     /// A world on SQLite in a temporary folder, without disk syncs.
     pub(crate) async fn new(seed: u64) -> Self {
-        let (store, folder) = fresh_store().await;
-        Self::on(store, seed, Some(folder)).await
+        Self::with(TestDatabase::sqlite(), seed, None).await
     }
 
-    pub(crate) async fn on(store: Store, seed: u64, folder: Option<tempfile::TempDir>) -> Self {
-        Self::with(store, seed, folder, None).await
+    /// A world on the wanted engine; `None` if it is not at hand.
+    pub(crate) async fn at(on: On, seed: u64) -> Option<Self> {
+        let database = match on {
+            On::Sqlite => TestDatabase::sqlite(),
+            On::Postgres => TestDatabase::postgres().await?,
+        };
+        Some(Self::with(database, seed, None).await)
     }
 
     /// As [`Self::new`], with real HTTP between the application and the simulator.
     pub(crate) async fn over_http(seed: u64) -> Self {
-        let (store, folder) = fresh_store().await;
         let settings = HttpSettings {
             allow_internal: true,
             ..HttpSettings::default()
@@ -327,10 +334,11 @@ impl World {
             http: HttpTransport::new(&settings).unwrap(),
             simulator: Mutex::new(Some(Simulator::start(sim_config(seed, start())).await.unwrap())),
         };
-        Self::with(store, seed, Some(folder), Some(wire)).await
+        Self::with(TestDatabase::sqlite(), seed, Some(wire)).await
     }
 
-    async fn with(store: Store, seed: u64, folder: Option<tempfile::TempDir>, wire: Option<Wire>) -> Self {
+    async fn with(database: TestDatabase, seed: u64, wire: Option<Wire>) -> Self {
+        let store = open(&database).await;
         let clock = Arc::new(ManualClock::new(start()));
         let outside = Outside {
             core: match &wire {
@@ -375,7 +383,7 @@ impl World {
             settings,
             seed,
             nodes: 0,
-            folder,
+            database,
         }
     }
 
@@ -386,7 +394,7 @@ impl World {
 
     /// Where the database's files are.
     pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.as_ref().unwrap().path()
+        self.database.folder().unwrap()
     }
 
     /// A fresh account at the provider, for the next history.

@@ -7,16 +7,22 @@
 //! * nobody is acknowledged before the physical commit; if that fails, all members get the error;
 //! * a member that is rolled back undoes its own savepoint only, and closes the group: after some errors (disk full) SQLite has
 //!   rolled back the whole transaction by itself, and a new savepoint must not start outside of one;
+//! * a connection on which a commit has failed is given up. SQLite may have rolled back by itself, and then the driver's count of
+//!   open transactions is one too high: what it calls a transaction from then on is a savepoint in one that nobody ever commits;
 //! * for each finished member a task queues for the writer, behind those already waiting; when its turn comes and the group is
 //!   still open, it commits. So a group never waits for company, and nobody waits longer than the queue was.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use crate::error::StoreError;
-use crate::store::begin_immediate;
+use crate::store::{SqliteFile, begin_immediate};
+
+/// How long a connection that is given up may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The one connection that writes.
 #[derive(Debug, Clone)]
@@ -24,7 +30,9 @@ pub(crate) struct Writer(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    connection: DatabaseConnection,
+    file: SqliteFile,
+    /// None after it was given up; whoever begins next opens another.
+    connection: Option<DatabaseConnection>,
     open: Option<Group>,
     /// Groups begun so far.
     begun: u64,
@@ -45,7 +53,19 @@ impl State {
         let Some(group) = self.open.take() else {
             return Ok(());
         };
+        // Until the commit has succeeded, also if this future is dropped, the connection is not to be used again.
+        let connection = self.connection.take();
         let result = group.transaction.commit().await.map_err(|error| Arc::new(StoreError::from(error)));
+        match (&result, connection) {
+            (Ok(()), connection) => self.connection = connection,
+            (Err(_), None) => {}
+            (Err(error), Some(connection)) => {
+                tracing::error!(%error, "store.commit_failed: the connection is replaced");
+                if tokio::time::timeout(CLOSE_WITHIN, connection.close()).await.is_err() {
+                    tracing::error!("store.close_timed_out");
+                }
+            }
+        }
         for member in group.members {
             // A member that has gone away does not want to know.
             drop(member.send(result.clone()));
@@ -55,9 +75,10 @@ impl State {
 }
 
 impl Writer {
-    pub(crate) fn new(connection: DatabaseConnection) -> Self {
+    pub(crate) fn new(file: SqliteFile, connection: DatabaseConnection) -> Self {
         Self(Arc::new(Mutex::new(State {
-            connection,
+            file,
+            connection: Some(connection),
             open: None,
             begun: 0,
         })))
@@ -73,7 +94,14 @@ impl Writer {
         let group = match &mut state.open {
             Some(group) => group,
             None => {
-                let transaction = begin_immediate(&state.connection).await?;
+                let connection = match &state.connection {
+                    Some(connection) => connection.clone(),
+                    None => {
+                        let opened = state.file.open_writer().await?;
+                        state.connection.insert(opened).clone()
+                    }
+                };
+                let transaction = begin_immediate(&connection).await?;
                 state.begun += 1;
                 let number = state.begun;
                 state.open.insert(Group {
@@ -84,7 +112,13 @@ impl Writer {
                 })
             }
         };
-        let savepoint = group.transaction.begin().await?;
+        let savepoint = match group.transaction.begin().await {
+            Ok(savepoint) => savepoint,
+            Err(error) => {
+                drop(state.finish().await);
+                return Err(error.into());
+            }
+        };
         Ok((
             savepoint,
             Membership {
@@ -97,8 +131,10 @@ impl Writer {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         let mut state = self.0.lock().await;
         state.finish().await.map_err(unwrap)?;
-        state.connection.clone().close().await?;
-        Ok(())
+        match state.connection.take() {
+            Some(connection) => Ok(connection.close().await?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -90,36 +90,17 @@ impl Store {
 
     async fn open_sqlite(path: &Path, options: &OpenOptions) -> Result<Self, StoreError> {
         let lock = lock_file(path)?;
-        let url = format!("sqlite://{}?mode=rwc", path.display());
-        let connect = |connections: u32, writes: bool, durable: bool| {
-            let mut options = ConnectOptions::new(url.clone());
-            options
-                .min_connections(1)
-                .max_connections(connections)
-                .sqlx_logging(false)
-                .connect_timeout(Duration::from_secs(5));
-            options
-                .acquire_timeout(Duration::from_secs(10))
-                .idle_timeout(Some(Duration::from_secs(3600)));
-            options.map_sqlx_sqlite_opts(move |sqlite| {
-                sqlite
-                    .journal_mode(SqliteJournalMode::Wal)
-                    // Only the writer syncs; readers never do.
-                    .synchronous(if durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off })
-                    .foreign_keys(true)
-                    .busy_timeout(Duration::from_secs(5))
-                    .pragma("query_only", if writes { "OFF" } else { "ON" })
-                    .statement_cache_capacity(256)
-            });
-            Database::connect(options)
+        let file = SqliteFile {
+            url: format!("sqlite://{}?mode=rwc", path.display()),
+            durable: options.durable,
         };
-        let writer = connect(1, true, options.durable).await?;
+        let writer = file.open_writer().await?;
         Migrator::up(&writer, None).await.map_err(migration_error)?;
         restrict(path);
-        let reader = connect(options.connections.max(1), false, options.durable).await?;
+        let reader = file.open(options.connections.max(1), false).await?;
         Ok(Self {
             reader,
-            writer: Side::Sqlite(Writer::new(writer)),
+            writer: Side::Sqlite(Writer::new(file, writer)),
             _lock: Some(std::sync::Arc::new(lock)),
             #[cfg(feature = "testing")]
             faults: Faults::default(),
@@ -204,6 +185,44 @@ impl Store {
     #[cfg(feature = "testing")]
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+}
+
+/// How connections to an SQLite file are opened.
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteFile {
+    url: String,
+    durable: bool,
+}
+
+impl SqliteFile {
+    /// The one connection that writes.
+    pub(crate) async fn open_writer(&self) -> Result<DatabaseConnection, StoreError> {
+        self.open(1, true).await
+    }
+
+    async fn open(&self, connections: u32, writes: bool) -> Result<DatabaseConnection, StoreError> {
+        let durable = self.durable;
+        let mut options = ConnectOptions::new(self.url.clone());
+        options
+            .min_connections(1)
+            .max_connections(connections)
+            .sqlx_logging(false)
+            .connect_timeout(Duration::from_secs(5));
+        options
+            .acquire_timeout(Duration::from_secs(10))
+            .idle_timeout(Some(Duration::from_secs(3600)));
+        options.map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                // Only the writer syncs; readers never do.
+                .synchronous(if durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off })
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(5))
+                .pragma("query_only", if writes { "OFF" } else { "ON" })
+                .statement_cache_capacity(256)
+        });
+        Ok(Database::connect(options).await?)
     }
 }
 

@@ -1,8 +1,6 @@
 //! A database of its own for each test, on SQLite, and on PostgreSQL where `KMS_TEST_POSTGRES` holds the address of a server on which
 //! databases may be made.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use kms_core::entropy::SeededEntropy;
 use kms_core::ids::{EnvironmentId, FolderId, OrgId, ProjectId, SecretId};
 use kms_core::names::SecretPath;
@@ -12,10 +10,8 @@ use kms_store::folders::FolderRecord;
 use kms_store::organizations::OrgRecord;
 use kms_store::projects::{EnvironmentRecord, ProjectRecord};
 use kms_store::secrets::{SecretRecord, VersionAuthor};
+use kms_store::testing::TestDatabase;
 use kms_store::{Engine, OpenOptions, Store};
-use sqlx::{Connection as _, Executor as _, PgConnection};
-
-static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Runs the story on every engine that is at hand.
 pub(crate) fn on_each_engine<F: AsyncFn(World)>(story: F) {
@@ -25,34 +21,13 @@ pub(crate) fn on_each_engine<F: AsyncFn(World)>(story: F) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kms.db");
-        story(World::new(Engine::Sqlite { path }).await).await;
-        let Ok(server) = std::env::var("KMS_TEST_POSTGRES") else {
-            return;
-        };
-        let name = format!("kms_store_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut connection = PgConnection::connect(&server).await.unwrap();
-        // A collation that does not sort by bytes, where the server has one: the order of lists must not depend on it.
-        let cultured = format!("CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'");
-        if connection.execute(sqlx::AssertSqlSafe(cultured)).await.is_err() {
-            let plain = format!("CREATE DATABASE {name}");
-            connection.execute(sqlx::AssertSqlSafe(plain)).await.unwrap();
+        let database = TestDatabase::sqlite();
+        story(World::new(database.engine()).await).await;
+        if let Some(database) = TestDatabase::postgres().await {
+            eprintln!("on PostgreSQL");
+            story(World::new(database.engine()).await).await;
         }
-        let url = with_database(&server, &name);
-        eprintln!("on PostgreSQL, in {name}");
-        story(World::new(Engine::Postgres { url }).await).await;
-        let drop = format!("DROP DATABASE {name} WITH (FORCE)");
-        connection.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
     });
-}
-
-/// The address of another database of the same server.
-fn with_database(server: &str, name: &str) -> String {
-    let (address, options) = server.split_once('?').unwrap_or((server, ""));
-    let (scheme, rest) = address.split_once("://").unwrap();
-    let host = rest.split('/').next().unwrap();
-    format!("{scheme}://{host}/{name}?{options}")
 }
 
 /// A store with an organization, a project, an environment and its root folder.

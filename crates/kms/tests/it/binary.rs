@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
     variables: Vec<(String, String)>,
+    largest_file: Option<u32>,
 }
 
 impl Setup {
@@ -21,11 +22,26 @@ impl Setup {
         self.variables.push((name.to_owned(), value.into()));
         self
     }
+
+    /// No file may grow beyond so many blocks of 512 bytes: what a full disk looks like from inside.
+    pub(crate) fn with_largest_file(mut self, blocks: u32) -> Self {
+        self.largest_file = Some(blocks);
+        self
+    }
 }
 
 /// The program with nothing of the caller's settings.
 pub(crate) fn program(arguments: &[&str], setup: &Setup) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kms"));
+    let binary = env!("CARGO_BIN_EXE_kms");
+    let mut command = match setup.largest_file {
+        None => Command::new(binary),
+        Some(blocks) => {
+            // Without the trap the signal for files that are too large would end the program; a full disk sends none.
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""), binary]);
+            shell
+        }
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("KMS_") {
             command.env_remove(name);
@@ -95,11 +111,6 @@ impl Server {
     /// Everything it has logged, in all its lives.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// SIGKILL: no step is finished, no file is closed.

@@ -30,9 +30,26 @@ impl Postgres {
         })
     }
 
+    /// Ends every connection to it, in the middle of whatever it does.
+    pub(crate) async fn cut_connections(&self) {
+        self.run(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+            self.name
+        ))
+        .await;
+    }
+
+    /// Lets nobody in any more, or again.
+    pub(crate) async fn allow_connections(&self, allow: bool) {
+        self.run(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allow}", self.name)).await;
+    }
+
     pub(crate) async fn remove(self) {
+        self.run(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+
+    async fn run(&self, statement: &str) {
         let mut connection = PgConnection::connect(&self.server).await.unwrap();
-        let statement = sqlx::AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name));
-        connection.execute(statement).await.unwrap();
+        connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap();
     }
 }

@@ -18,3 +18,4 @@ mod kills;
 mod nodes;
 mod starting;
 mod traffic;
+mod trouble;
