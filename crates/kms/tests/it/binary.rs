@@ -54,7 +54,7 @@ pub(crate) fn program(arguments: &[&str], setup: &Setup) -> Command {
 
 /// A running server. It is killed when this goes away.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     log: PathBuf,
     pub(crate) base: String,
 }
@@ -145,7 +145,7 @@ impl Drop for Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     http: reqwest::Client,
-    base: String,
+    pub(crate) base: String,
     token: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! One folder an area, one module a verb.
 
+mod access;
 mod audit;
 mod connections;
 mod environments;

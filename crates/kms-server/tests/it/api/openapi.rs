@@ -10,12 +10,12 @@ use crate::support::{TestApp, on_each_database};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-async fn document(app: &TestApp) -> Value {
+pub(super) async fn document(app: &TestApp) -> Value {
     app.nobody().get("/api/docs/json").await.ok()
 }
 
 /// Method, path and description of each operation.
-fn operations(document: &Value) -> Vec<(String, String, Value)> {
+pub(super) fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -64,7 +64,7 @@ fn properties(document: &Value, schema: &Value, seen: &mut BTreeSet<String>, fou
 
 /// Compares a checked-in file with what it must be; with `KMS_UPDATE=1` it is rewritten instead.
 #[track_caller]
-fn checked_in(name: &str, expected: &str) {
+pub(super) fn checked_in(name: &str, expected: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
     if std::env::var_os("KMS_UPDATE").is_some_and(|value| value == "1") {
         std::fs::write(&path, expected).unwrap();
