@@ -121,6 +121,14 @@ impl SimTransport {
         self.world.lock().unwrap().crashed
     }
 
+    /// The process dies here. Nobody hears of it before this waits to be revived, or the revival could come too early.
+    async fn die_until_revived(&self) {
+        let revived = self.revive.notified();
+        self.world.lock().unwrap().crashed = true;
+        self.died.notify_one();
+        revived.await;
+    }
+
     /// Moves time, and carries out what was deferred until then.
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
@@ -214,13 +222,11 @@ impl Transport for SimTransport {
             };
             if hit.is_some() {
                 world.crash = None;
-                world.crashed = true;
-                self.died.notify_one();
             }
             (Arc::clone(&world.core), hit)
         };
         if hit == Some(Crash::BeforeCall) {
-            self.revive.notified().await;
+            self.die_until_revived().await;
             return Err(TransportError::Lost("the process had died".to_owned()));
         }
         if let Some(wire) = &self.wire {
@@ -230,7 +236,7 @@ impl Transport for SimTransport {
                 self.advance(deadline);
             }
             if hit == Some(Crash::AfterCall) {
-                self.revive.notified().await;
+                self.die_until_revived().await;
             }
             return answer;
         }
@@ -247,7 +253,7 @@ impl Transport for SimTransport {
         let answer = self.play(reply, request.deadline);
         if hit == Some(Crash::AfterCall) {
             // A process that goes on after it was given up for dead gets the true answer, too late.
-            self.revive.notified().await;
+            self.die_until_revived().await;
         }
         answer
     }
