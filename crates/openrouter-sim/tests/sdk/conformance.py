@@ -123,7 +123,7 @@ def life_of_a_key(base_url, management_key):
     check(status_of(lambda: manager.api_keys.create(name=""), bad) == 400, "an empty name: 400")
 
     for made in (created, other):
-        check(manager.api_keys.delete(hash=made.data.hash).deleted is True, "delete: deleted")
+        check(manager.api_keys.delete(hash=made.data.hash).DELETED is True, "delete: deleted")
     not_found = errors.NotFoundResponseError
     check(status_of(lambda: manager.api_keys.delete(hash=hash_), not_found) == 404, "delete again: 404")
     check(status_of(lambda: manager.api_keys.get(hash=hash_), not_found) == 404, "get a deleted key: 404")
