@@ -31,8 +31,9 @@ pub(crate) struct Writer(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     file: SqliteFile,
-    /// None after it was given up; whoever begins next opens another.
+    /// None after it was given up; whoever begins next opens another, unless the writer is closed.
     connection: Option<DatabaseConnection>,
+    closed: bool,
     open: Option<Group>,
     /// Groups begun so far.
     begun: u64,
@@ -79,6 +80,7 @@ impl Writer {
         Self(Arc::new(Mutex::new(State {
             file,
             connection: Some(connection),
+            closed: false,
             open: None,
             begun: 0,
         })))
@@ -96,6 +98,7 @@ impl Writer {
             None => {
                 let connection = match &state.connection {
                     Some(connection) => connection.clone(),
+                    None if state.closed => return Err(StoreError::Unavailable("the database was closed".to_owned())),
                     None => {
                         let opened = state.file.open_writer().await?;
                         state.connection.insert(opened).clone()
@@ -130,6 +133,7 @@ impl Writer {
 
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         let mut state = self.0.lock().await;
+        state.closed = true;
         state.finish().await.map_err(unwrap)?;
         match state.connection.take() {
             Some(connection) => Ok(connection.close().await?),

@@ -10,6 +10,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod closing;
 mod folders;
 mod secrets;
 mod support;

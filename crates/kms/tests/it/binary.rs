@@ -62,12 +62,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with its data and its log in `folder`, and waits until it serves.
     pub(crate) fn start(folder: &Path, setup: &Setup) -> Self {
-        Self::start_as(folder, "server", setup)
-    }
-
-    /// As [`Self::start`], with a log of its own name.
-    pub(crate) fn start_as(folder: &Path, name: &str, setup: &Setup) -> Self {
-        let log = folder.join(format!("{name}.log"));
+        let log = folder.join("server.log");
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let skip = std::fs::metadata(&log).unwrap().len();
         let data = folder.join("data").display().to_string();
@@ -169,16 +164,11 @@ impl Api {
         }
     }
 
-    /// The same client for a server that has come back elsewhere.
+    /// The same caller with connections of its own, to a server that has come back elsewhere.
     pub(crate) fn at(&self, base: &str) -> Self {
         Self {
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(Duration::from_secs(90))
-                .build()
-                .unwrap(),
-            base: base.to_owned(),
             token: self.token.clone(),
+            ..Self::new(base)
         }
     }
 
