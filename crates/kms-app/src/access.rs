@@ -9,6 +9,7 @@ use kms_store::Session;
 use kms_store::organizations::OrgMemberRecord;
 use kms_store::projects::{ProjectMemberRecord, ProjectRecord};
 
+use crate::App;
 use crate::actor::Actor;
 use crate::error::Error;
 
@@ -135,6 +136,18 @@ fn roles_at(member: &ProjectMemberRecord, now: Timestamp) -> impl Iterator<Item 
         .iter()
         .filter(move |role| role.temporary.as_ref().is_none_or(|t| t.start <= now && now < t.end))
         .map(|role| role.role)
+}
+
+impl App {
+    /// What the actor may do in its organization, for showing only what can be done. Every use case decides for itself again.
+    pub async fn org_access(&self, actor: &Actor) -> Result<OrgScope, Error> {
+        org_scope(&self.store().read(), actor).await
+    }
+
+    /// What the actor may do in a project, for showing only what can be done. Every use case decides for itself again.
+    pub async fn project_access(&self, actor: &Actor, id: ProjectId) -> Result<ProjectScope, Error> {
+        project_scope(&self.store().read(), actor, id, self.now()).await
+    }
 }
 
 /// The actor's scope in its organization.

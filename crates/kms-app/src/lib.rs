@@ -81,6 +81,7 @@ struct Inner {
     limits: rotations::LocalLimits,
     sleeper: rotations::SharedSleeper,
     driver: rotations::Driver,
+    news: rotations::News,
     node: NodeId,
     stop: CancellationToken,
 }
@@ -127,6 +128,7 @@ impl App {
             limits: rotations::LocalLimits::default(),
             sleeper: parts.sleeper,
             driver: rotations::Driver::default(),
+            news: rotations::News::default(),
             node: NodeId::random(&*parts.entropy),
             stop: CancellationToken::new(),
             signer: keyring.token_signer(),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod audit;
+pub mod dotenv;
 pub mod entropy;
 pub mod ids;
 pub mod lockout;

@@ -4,6 +4,7 @@ pub mod api;
 mod middleware;
 mod probes;
 mod state;
+mod web;
 
 use std::net::SocketAddr;
 use std::time::Duration;

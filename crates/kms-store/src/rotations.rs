@@ -10,6 +10,7 @@ use kms_core::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::entity::{rotation_attempts, secret_rotations};
 use crate::{Session, StoreError, Tx};
@@ -303,6 +304,37 @@ impl Session {
             .one(self)
             .await?;
         Ok(row.and_then(|row| row.next_at).map(Timestamp::new))
+    }
+
+    /// A number that changes with every write of one of the project's rotations: each write adds one to its row's revision.
+    pub async fn revision_of_rotations(&self, project: ProjectId) -> Result<i64, StoreError> {
+        let revisions: Vec<i64> = secret_rotations::Entity::find()
+            .select_only()
+            .column(secret_rotations::Column::Revision)
+            .filter(secret_rotations::Column::ProjectId.eq(project.0))
+            .into_tuple()
+            .all(self)
+            .await?;
+        let count = i64::try_from(revisions.len()).unwrap_or(i64::MAX);
+        Ok(revisions.into_iter().fold(count, i64::wrapping_add))
+    }
+
+    /// Projects of the organization with rotations whose last run failed, and how many.
+    pub async fn count_failed_rotations(&self, org: OrgId) -> Result<Vec<(ProjectId, usize)>, StoreError> {
+        let rows: Vec<(Uuid, i64)> = secret_rotations::Entity::find()
+            .select_only()
+            .column(secret_rotations::Column::ProjectId)
+            .column_as(secret_rotations::Column::Id.count(), "failed")
+            .filter(secret_rotations::Column::OrgId.eq(org.0))
+            .filter(secret_rotations::Column::Status.eq("failed"))
+            .group_by(secret_rotations::Column::ProjectId)
+            .into_tuple()
+            .all(self)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(project, failed)| (ProjectId(project), usize::try_from(failed).unwrap_or(0)))
+            .collect())
     }
 
     /// Rotations that are due and have not been worked off, and rotations whose last run failed.

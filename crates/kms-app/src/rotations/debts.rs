@@ -48,7 +48,10 @@ impl App {
         key.updated_at = now;
         let tx = self.store().write().await?;
         match tx.save_debt(&key, claimed.fence).await {
-            Ok(()) => tx.commit().await?,
+            Ok(()) => {
+                tx.commit().await?;
+                self.announce(key.project);
+            }
             // Somebody else has it now.
             Err(StoreError::Fenced) => {}
             Err(other) => return Err(other.into()),

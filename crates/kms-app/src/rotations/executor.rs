@@ -398,6 +398,7 @@ impl App {
             return lost_or(error, Stepped::Lost);
         }
         tx.commit().await?;
+        self.announce(record.project);
         held.record = record;
         metrics::counter!("kms_rotations_total", "result" => "published").increment(1);
         // The key before the previous one may have become a debt.
@@ -457,6 +458,7 @@ impl App {
             Some(Ending::Published) | None => {}
         }
         tx.commit().await?;
+        self.announce(record.project);
 
         let owes = transition.discard_key || !seen.strays.is_empty();
         if owes {

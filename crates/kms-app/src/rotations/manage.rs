@@ -1,6 +1,6 @@
 //! Reading, changing, running and moving rotations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use kms_core::ids::{ProjectId, RotationId};
 use kms_core::names::{EnvironmentSlug, ResourceName, SecretPath};
@@ -8,6 +8,7 @@ use kms_core::permission::{Permission, Resource, project};
 use kms_core::rotation::machine::Trigger;
 use kms_core::rotation::schedule::RotateAt;
 use kms_core::secret::SecretString;
+use kms_providers::declaration::RotationType;
 use kms_providers::outcome::Verification;
 use kms_store::attempts::AttemptRecord;
 use kms_store::issued_keys::KeyRecord;
@@ -98,6 +99,21 @@ impl App {
                 }
             })
             .collect()
+    }
+
+    /// What a type of rotation asks for.
+    pub fn rotation_type(&self, kind: &str) -> Option<&'static RotationType> {
+        self.registry().rotation_type(kind).map(|rotator| rotator.rotation_type())
+    }
+
+    /// Every problem with parameters and a mapping for a type of rotation, with paths from the request's body.
+    pub fn check_rotation_forms(&self, kind: &str, parameters: Option<&Value>, mapping: Option<&Value>) -> Result<(), Error> {
+        read_forms(self, kind, parameters, mapping).map(|_read| ())
+    }
+
+    /// How many rotations of each project have failed, for those projects of the organization that have any.
+    pub async fn failed_rotations(&self, actor: &Actor) -> Result<HashMap<ProjectId, usize>, Error> {
+        Ok(self.store().read().count_failed_rotations(actor.org).await?.into_iter().collect())
     }
 
     /// Whether `kind` is a type of rotation.

@@ -15,6 +15,7 @@ mod debts;
 mod driver;
 mod executor;
 mod inventory;
+mod live;
 mod manage;
 mod mapping;
 mod publish;
@@ -31,12 +32,17 @@ use kms_store::projects::EnvironmentRecord;
 use kms_store::rotations::RotationRecord;
 
 pub use creation::NewRotation;
+pub use kms_providers::declaration::{MappingField, RotationType};
+pub use kms_store::attempts::AttemptRecord;
+pub use kms_store::issued_keys::KeyRecord;
 pub use driver::{DriverStatus, TaskStatus};
+pub use live::Subscription;
 pub use manage::{GeneratedCredentials, Moved, RotationChanges, RotationTypeOption};
 pub use removal::Removal;
 pub use throttle::{RealSleeper, Sleeper};
 
 pub(crate) use driver::Driver;
+pub(crate) use live::News;
 pub(crate) use throttle::{LocalLimits, SharedSleeper};
 
 use crate::{App, Error};

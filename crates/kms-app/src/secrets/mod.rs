@@ -52,6 +52,11 @@ impl Secret {
     pub fn project(&self) -> ProjectId {
         self.record.project
     }
+
+    /// Whether its value is the empty text. Known without opening it.
+    pub fn is_empty(&self) -> bool {
+        kms_crypto::seals_nothing(&self.record.sealed_value)
+    }
 }
 
 pub(crate) fn author_of(actor: &crate::actor::Actor) -> VersionAuthor {

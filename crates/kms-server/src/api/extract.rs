@@ -240,13 +240,19 @@ impl Issues {
         }));
     }
 
+    /// Whether there was none so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them as one error.
+    pub(crate) fn into_error(self) -> Error {
+        Error::Invalid { issues: self.0 }
+    }
+
     /// Refuses if there was any.
     pub fn finish(self) -> Result<(), Error> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Invalid { issues: self.0 })
-        }
+        if self.is_empty() { Ok(()) } else { Err(self.into_error()) }
     }
 }
 

@@ -19,7 +19,7 @@ mod universal_auth;
 mod users;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -63,6 +63,7 @@ pub(crate) fn router(state: ServerState) -> Router {
     router
         .merge(crate::probes::routes(state.settings.metrics_here))
         .merge(docs::routes(&document))
+        .merge(crate::web::routes(&state))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn(middleware::remember_route))
@@ -71,7 +72,11 @@ pub(crate) fn router(state: ServerState) -> Router {
         .with_state(state)
 }
 
-async fn unknown_route() -> Response {
+async fn unknown_route(request: Request) -> Response {
+    if crate::web::wants_page(&request) {
+        let id = request.extensions().get::<middleware::RequestId>();
+        return crate::web::nothing_here(id.map_or("", |id| id.0.as_str()));
+    }
     Problem::new(StatusCode::NOT_FOUND, "NotFound", "there is no such route").into_response()
 }
 

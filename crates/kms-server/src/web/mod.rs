@@ -1,0 +1,105 @@
+//! The dashboard: screens, rendered on the server. One folder a screen, its template beside it.
+//!
+//! A screen takes a [`session::Viewer`], calls the same use cases as the API, and answers a page. Forms are plain forms; where
+//! scripts run, they are sent in the background, the problems are put beside the fields, and nothing that was typed is lost.
+//! To add a screen: a folder, a line in [`routes`], a place in [`frame`].
+
+mod account;
+mod assets;
+mod connections;
+mod error;
+mod folders;
+mod form;
+mod form_page;
+mod frame;
+mod login;
+mod page;
+mod place;
+mod projects;
+mod secret;
+mod secrets;
+mod session;
+mod setup;
+mod show;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::csrf::CsrfLayer;
+
+use crate::state::ServerState;
+
+/// All screens.
+pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
+    let screens = Router::new()
+        .route("/", get(async |visit: session::Visit| page::go(visit.part, "/projects")))
+        .route("/setup", get(setup::show).post(setup::set_up))
+        .route("/login", get(login::show).post(login::log_in))
+        .route("/logout", post(login::log_out))
+        .route("/theme", post(account::choose_theme))
+        .route("/organizations/select", post(account::select_org))
+        .route("/projects", get(projects::list))
+        .route("/projects/new", get(projects::new).post(projects::create))
+        .route("/app-connections", get(connections::of_org))
+        .route("/app-connections/new", get(connections::apps))
+        .route("/app-connections/new/{app}", get(connections::new).post(connections::create))
+        .route("/app-connections/{app}/{id}", get(connections::one).post(connections::save))
+        .route("/app-connections/{app}/{id}/delete", post(connections::delete))
+        .route("/projects/{project}/integrations", get(connections::of_project))
+        .route("/projects/{project}/secrets", get(secrets::overview))
+        .route("/projects/{project}/secrets/{environment}", get(secrets::environment))
+        .route(
+            "/projects/{project}/secrets/{environment}/new",
+            get(secrets::new).post(secrets::create),
+        )
+        .route(
+            "/projects/{project}/secrets/{environment}/import",
+            get(secrets::import_form).post(secrets::import),
+        )
+        .route("/projects/{project}/secrets/{environment}/download", post(secrets::download))
+        .route("/projects/{project}/secrets/{environment}/delete", post(secrets::delete))
+        .route("/projects/{project}/secret/{secret}", get(secret::show).post(secret::save))
+        .route("/projects/{project}/secret/{secret}/reveal", post(secret::reveal))
+        .route("/projects/{project}/secret/{secret}/restore", post(secret::restore))
+        .route("/projects/{project}/secret/{secret}/delete", post(secret::delete))
+        .route(
+            "/projects/{project}/folders/{environment}/new",
+            get(folders::new).post(folders::create),
+        )
+        .route(
+            "/projects/{project}/folders/{environment}/{folder}",
+            get(folders::show).post(folders::save),
+        )
+        .route("/projects/{project}/folders/{environment}/{folder}/delete", post(folders::delete));
+    // The address that people use may differ from the host that a proxy asks for.
+    let csrf = CsrfLayer::new();
+    let csrf = match &state.settings.public_url {
+        Some(url) => csrf.clone().add_trusted_origin(url).unwrap_or(csrf),
+        None => csrf,
+    };
+    screens
+        .layer(csrf)
+        .layer(from_fn_with_state(state.clone(), session::around))
+        .route(assets::PATH, get(assets::serve))
+}
+
+/// Whether somebody looks for a page, not for the API.
+pub(crate) fn wants_page(request: &Request) -> bool {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    request.method() == Method::GET
+        && !request.uri().path().starts_with("/api/")
+        && accepts.is_some_and(|accepts| accepts.contains("text/html"))
+}
+
+/// The page for an address that leads nowhere.
+pub(crate) fn nothing_here(request_id: &str) -> Response {
+    error::Unshown::new(
+        StatusCode::NOT_FOUND,
+        "The address leads nowhere. It may have been mistyped, or what stood here was deleted.",
+    )
+    .show(frame::Look::default(), false, request_id)
+    .into_response()
+}
