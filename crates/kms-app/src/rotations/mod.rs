@@ -32,10 +32,10 @@ use kms_store::projects::EnvironmentRecord;
 use kms_store::rotations::RotationRecord;
 
 pub use creation::NewRotation;
+pub use driver::{DriverStatus, TaskStatus};
 pub use kms_providers::declaration::{MappingField, RotationType};
 pub use kms_store::attempts::AttemptRecord;
 pub use kms_store::issued_keys::KeyRecord;
-pub use driver::{DriverStatus, TaskStatus};
 pub use live::Subscription;
 pub use manage::{GeneratedCredentials, Moved, RotationChanges, RotationTypeOption};
 pub use removal::Removal;

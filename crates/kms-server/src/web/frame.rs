@@ -177,17 +177,11 @@ impl Viewer {
             current: href == section,
         };
         frame.nav.push(item("Projects", "projects", "/projects"));
-        if scope.allows(org::IDENTITY_READ, &Resource::ANY) || scope.allows(org::MEMBER_READ, &Resource::ANY) {
-            frame.nav.push(item("Access Control", "access", "/access"));
-        }
         if scope.allows(org::APP_CONNECTIONS_READ, &Resource::ANY) {
             frame.nav.push(item("App Connections", "integrations", "/app-connections"));
         }
         if scope.allows(org::AUDIT_LOGS_READ, &Resource::ANY) {
             frame.nav.push(item("Audit Logs", "audit", "/audit-logs"));
-        }
-        if scope.allows(org::SETTINGS_READ, &Resource::ANY) {
-            frame.nav.push(item("Organization Settings", "settings", "/settings"));
         }
         Ok(frame)
     }
@@ -215,9 +209,6 @@ impl Viewer {
         }
         if scope.allows_somewhere(project::APP_CONNECTIONS_READ) {
             frame.nav.push(item("Integrations", "integrations", "integrations"));
-        }
-        if scope.allows_somewhere(project::IDENTITY_READ) {
-            frame.nav.push(item("Access Control", "access", "access"));
         }
         if scope.allows(project::AUDIT_LOGS_READ, &Resource::ANY) {
             frame.nav.push(item("Audit Logs", "audit", "audit-logs"));
@@ -252,8 +243,6 @@ fn notice(word: &str) -> Option<&'static str> {
         "project-saved" => "The project's settings are saved.",
         "project-deleted" => "The project is deleted. Keys that it had issued are being revoked.",
         "environment-created" => "The environment is there.",
-        "environment-saved" => "The environment is saved.",
-        "environment-deleted" => "The environment is deleted.",
         "connection-created" => "The connection is there. It is ready to be used by a Secret Rotation.",
         "connection-saved" => "The connection is saved.",
         "connection-deleted" => "The connection is deleted.",
@@ -271,14 +260,6 @@ fn notice(word: &str) -> Option<&'static str> {
         "rotated" => "Rotated: the new key is what applications read from now on.",
         "checked" => "Both keys are accepted.",
         "rotation-deleted" => "The rotation is deleted.",
-        "identity-created" => "The machine identity is there.",
-        "identity-saved" => "The machine identity is saved.",
-        "identity-deleted" => "The machine identity is deleted; its tokens are good no longer.",
-        "identity-added" => "The machine identity has access to the project.",
-        "identity-removed" => "The machine identity has no access to the project any more.",
-        "auth-attached" => "Universal Auth is on. Create a client secret next.",
-        "client-secret-revoked" => "The client secret is revoked.",
-        "org-saved" => "The organization's settings are saved.",
         _ => return None,
     })
 }

@@ -6,6 +6,8 @@
 
 mod account;
 mod assets;
+mod audit;
+mod charts;
 mod connections;
 mod error;
 mod folders;
@@ -15,7 +17,9 @@ mod frame;
 mod login;
 mod page;
 mod place;
+mod project_settings;
 mod projects;
+mod rotations;
 mod secret;
 mod secrets;
 mod session;
@@ -73,7 +77,33 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
             "/projects/{project}/folders/{environment}/{folder}",
             get(folders::show).post(folders::save),
         )
-        .route("/projects/{project}/folders/{environment}/{folder}/delete", post(folders::delete));
+        .route("/projects/{project}/folders/{environment}/{folder}/delete", post(folders::delete))
+        .route("/projects/{project}/live", get(rotations::live))
+        .route("/projects/{project}/rotations", get(rotations::list))
+        .route("/projects/{project}/rotations/new", get(rotations::types))
+        .route(
+            "/projects/{project}/rotations/new/{kind}",
+            get(rotations::start).post(rotations::step),
+        )
+        .route("/projects/{project}/rotations/{rotation}", get(rotations::show))
+        .route("/projects/{project}/rotations/{rotation}/rotate", post(rotations::rotate_now))
+        .route("/projects/{project}/rotations/{rotation}/check", post(rotations::check))
+        .route(
+            "/projects/{project}/rotations/{rotation}/edit",
+            get(rotations::edit).post(rotations::save),
+        )
+        .route(
+            "/projects/{project}/rotations/{rotation}/delete",
+            get(rotations::delete_form).post(rotations::delete),
+        )
+        .route("/audit-logs", get(audit::of_org))
+        .route("/projects/{project}/audit-logs", get(audit::of_project))
+        .route(
+            "/projects/{project}/settings",
+            get(project_settings::show).post(project_settings::save),
+        )
+        .route("/projects/{project}/environments", post(project_settings::add_environment))
+        .route("/projects/{project}/delete", post(project_settings::delete));
     // The address that people use may differ from the host that a proxy asks for.
     let csrf = CsrfLayer::new();
     let csrf = match &state.settings.public_url {

@@ -13,3 +13,4 @@
 mod api;
 #[allow(dead_code, reason = "tests of every area draw on it")]
 mod support;
+mod web;

@@ -79,19 +79,9 @@
     }
   };
 
-  const palette = one("#palette");
-  const openPalette = () => {
-    if (!palette || palette.open) return;
-    palette.showModal();
-    const input = one("input", palette);
-    input.select();
-    input.dispatchEvent(new Event("open"));
-  };
-
   document.addEventListener("click", (event) => {
     const target = event.target.closest("button, [data-close]");
     all("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
-    if (palette?.open && event.target === palette) palette.close();
     if (!target) return;
     if (target.dataset.mask) {
       const input = document.getElementById(target.dataset.mask);
@@ -101,8 +91,6 @@
       target.setAttribute("aria-pressed", String(shown));
     } else if (target.dataset.copy !== undefined || target.dataset.copyFrom) {
       copied(target);
-    } else if (target.dataset.palette !== undefined) {
-      openPalette();
     } else if (target.dataset.hide) {
       const shown = document.getElementById(target.dataset.hide);
       if (shown) hide(shown);
@@ -115,23 +103,12 @@
 
   const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
   document.addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
-      event.preventDefault();
-      openPalette();
-    } else if (event.key === "/" && !typing(event.target)) {
+    if (event.key === "/" && !typing(event.target)) {
       const search = one("[data-search]");
-      if (search) { event.preventDefault(); search.focus(); } else openPalette();
+      if (search) { event.preventDefault(); search.focus(); }
     } else if (event.key === "Escape") {
       all("details.menu[open]").forEach((menu) => { menu.open = false; one("summary", menu).focus(); });
       if (event.target.matches?.("[data-search]")) event.target.blur();
-    } else if (palette?.open && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-      const stops = [one("input", palette), ...all("a", palette)];
-      const next = stops.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
-      event.preventDefault();
-      stops[(next + stops.length) % stops.length].focus();
-    } else if (palette?.open && event.key === "Enter" && event.target.matches("#palette input")) {
-      event.preventDefault();
-      one("a", palette)?.click();
     }
   });
 

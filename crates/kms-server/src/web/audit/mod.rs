@@ -1,0 +1,138 @@
+//! Audit Logs, of the organization and of a project.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use kms_app::Error;
+use kms_app::records::AuditFilter;
+use kms_core::ids::ProjectId;
+use serde::Deserialize;
+
+use super::error::WebResult;
+use super::frame::Frame;
+use super::page::{Page, encoded};
+use super::session::Viewer;
+use super::show::At;
+use crate::state::ServerState;
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    event: Option<String>,
+    actor: Option<String>,
+    days: Option<String>,
+    page: Option<String>,
+}
+
+pub(super) struct Row {
+    pub(super) at: At,
+    pub(super) event: String,
+    pub(super) actor: String,
+    pub(super) project: String,
+    pub(super) address: String,
+    pub(super) details: String,
+}
+
+#[derive(Template)]
+#[template(path = "audit/logs.html")]
+pub(super) struct LogsPage {
+    pub(super) frame: Frame,
+    pub(super) action: String,
+    pub(super) event: String,
+    pub(super) actor: String,
+    pub(super) actors: [(&'static str, &'static str); 2],
+    pub(super) days: u64,
+    pub(super) rows: Vec<Row>,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+}
+
+/// Entries on one page.
+const SIZE: u64 = 50;
+
+async fn page(
+    state: &ServerState,
+    viewer: &Viewer,
+    frame: Frame,
+    action: String,
+    project: Option<ProjectId>,
+    wanted: Wanted,
+) -> Result<Response, Error> {
+    let number = wanted.page.and_then(|page| page.parse::<u64>().ok()).unwrap_or(1).clamp(1, 100_000);
+    let longest = kms_app::audit::LONGEST_WINDOW.as_secs() / 86_400;
+    let days = wanted
+        .days
+        .and_then(|days| days.trim().parse::<u64>().ok())
+        .unwrap_or(30)
+        .clamp(1, longest);
+    let event = wanted.event.unwrap_or_default().trim().to_owned();
+    let actor = wanted.actor.unwrap_or_default();
+    let now = state.app.now();
+    let filter = AuditFilter {
+        project,
+        events: Some(event.clone()).filter(|event| !event.is_empty()).into_iter().collect(),
+        actor_kind: Some(actor.clone()).filter(|actor| !actor.is_empty()),
+        from: Some(now - Duration::from_secs(days * 86_400)),
+        offset: (number - 1) * SIZE,
+        limit: SIZE + 1,
+        ..AuditFilter::default()
+    };
+    let mut logs = state.app.list_audit_logs(&viewer.actor, &filter).await?;
+    let size = usize::try_from(SIZE).unwrap_or(usize::MAX);
+    let more = logs.len() > size;
+    logs.truncate(size);
+    let to = |number: u64| {
+        format!(
+            "{action}?event={}&actor={}&days={days}&page={number}",
+            encoded(&event),
+            encoded(&actor)
+        )
+    };
+    let rows = logs
+        .into_iter()
+        .map(|log| {
+            let who = ["email", "username", "name"]
+                .iter()
+                .find_map(|key| log.record.actor.get(key)?.as_str())
+                .unwrap_or(&log.record.actor_kind)
+                .to_owned();
+            Row {
+                at: log.record.at.into(),
+                event: log.record.event,
+                actor: who,
+                project: log.project_name.unwrap_or_default(),
+                address: log.record.address.unwrap_or_default(),
+                details: format!("{:#}", log.record.metadata),
+            }
+        })
+        .collect();
+    Ok(Page(LogsPage {
+        frame: frame.titled("Audit Logs"),
+        before: (number > 1).then(|| to(number - 1)),
+        after: more.then(|| to(number + 1)),
+        action: action.clone(),
+        event: event.clone(),
+        actors: [("user", "People"), ("identity", "Machine identities")],
+        actor: actor.clone(),
+        days,
+        rows,
+    })
+    .into_response())
+}
+
+pub(super) async fn of_org(State(state): State<ServerState>, viewer: Viewer, Query(wanted): Query<Wanted>) -> WebResult {
+    let frame = viewer.org_frame(&state, "/audit-logs").await?;
+    Ok(page(&state, &viewer, frame, "/audit-logs".to_owned(), None, wanted).await?)
+}
+
+pub(super) async fn of_project(
+    State(state): State<ServerState>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> WebResult {
+    let (frame, found) = viewer.project_frame(&state, &id, "audit-logs").await?;
+    let action = format!("/projects/{id}/audit-logs");
+    Ok(page(&state, &viewer, frame, action, Some(found.record.id), wanted).await?)
+}

@@ -1,0 +1,158 @@
+//! Pictures as SVG, from pure functions. A table with the same facts stands beside each.
+
+use std::fmt::Write as _;
+
+use kms_core::time::Timestamp;
+
+/// A part of a key's life.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    /// Class of its colour: the state's word.
+    pub(super) state: &'static str,
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
+}
+
+/// A key's life.
+#[derive(Debug, Clone)]
+pub(super) struct Life {
+    pub(super) label: String,
+    pub(super) spans: Vec<Span>,
+}
+
+/// A rotation's keys over time.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    pub(super) now: Timestamp,
+    pub(super) next: Option<Timestamp>,
+    /// Newest first.
+    pub(super) lives: Vec<Life>,
+    pub(super) failures: Vec<Timestamp>,
+}
+
+const LEFT: f64 = 110.0;
+const WIDTH: f64 = 640.0;
+const ROW: f64 = 26.0;
+
+impl Timeline {
+    /// The picture.
+    #[expect(clippy::cast_precision_loss, reason = "pixels")]
+    pub(super) fn svg(&self) -> String {
+        let starts = self.lives.iter().flat_map(|life| &life.spans).map(|span| span.from);
+        let start = starts.chain(self.failures.iter().copied()).min().unwrap_or(self.now);
+        let end = self.next.map_or(self.now, |next| next.max(self.now));
+        let whole = (end.unix_millis() - start.unix_millis()).max(60_000) as f64 * 1.04;
+        let x = |at: Timestamp| LEFT + ((at.unix_millis() - start.unix_millis()).max(0) as f64 / whole * WIDTH).min(WIDTH);
+        let height = ROW.mul_add(self.lives.len().max(1) as f64, 46.0);
+        let mut svg = String::new();
+        let mut draw = |text: std::fmt::Arguments<'_>| {
+            let _always = svg.write_fmt(text);
+        };
+        draw(format_args!(
+            "<svg class=\"chart\" viewBox=\"0 0 {:.0} {height:.0}\" role=\"img\" aria-label=\"{} keys over time; the table below has the same facts\">",
+            LEFT + WIDTH + 20.0,
+            self.lives.len()
+        ));
+        for (row, life) in self.lives.iter().enumerate() {
+            let y = ROW.mul_add(row as f64, 8.0);
+            draw(format_args!(
+                "<text class=\"strong\" x=\"0\" y=\"{:.0}\">{}</text>",
+                y + 13.0,
+                askama_escaped(&life.label)
+            ));
+            for span in &life.spans {
+                let (from, to) = (x(span.from), x(span.to));
+                draw(format_args!(
+                    "<rect class=\"{}\" x=\"{from:.1}\" y=\"{y:.0}\" width=\"{:.1}\" height=\"16\" rx=\"3\"></rect>",
+                    span.state,
+                    (to - from).max(2.0)
+                ));
+            }
+        }
+        let bottom = height - 34.0;
+        draw(format_args!(
+            "<line class=\"axis\" x1=\"{LEFT}\" y1=\"{bottom:.0}\" x2=\"{:.0}\" y2=\"{bottom:.0}\"></line>",
+            LEFT + WIDTH
+        ));
+        for failure in &self.failures {
+            let (at, y) = (x(*failure), bottom - 5.0);
+            draw(format_args!(
+                "<path class=\"failed\" d=\"M{:.1} {y:.0}l10 10m0 -10l-10 10\"><title>failed run</title></path>",
+                at - 5.0
+            ));
+        }
+        let now = x(self.now);
+        draw(format_args!(
+            "<line class=\"now\" x1=\"{now:.1}\" y1=\"0\" x2=\"{now:.1}\" y2=\"{bottom:.0}\"></line>"
+        ));
+        if let Some(next) = self.next.filter(|next| *next > self.now) {
+            let at = x(next);
+            draw(format_args!(
+                "<line class=\"planned\" x1=\"{at:.1}\" y1=\"0\" x2=\"{at:.1}\" y2=\"{bottom:.0}\"><title>next run</title></line>"
+            ));
+        }
+        draw(format_args!(
+            "<text x=\"{LEFT}\" y=\"{:.0}\">{}</text><text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{}</text></svg>",
+            height - 12.0,
+            start.utc().format("%Y-%m-%d %H:%M UTC"),
+            LEFT + WIDTH,
+            height - 12.0,
+            end.utc().format("%Y-%m-%d %H:%M UTC")
+        ));
+        svg
+    }
+}
+
+/// Text that may stand in a picture.
+fn askama_escaped(text: &str) -> String {
+    askama::filters::escape(text, askama::filters::Html).map_or_else(|_never| String::new(), |safe| safe.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_780_000_000 + minutes * 60)
+    }
+
+    #[test]
+    fn a_timeline_has_a_bar_for_each_part_of_a_life_and_escapes_labels() {
+        let timeline = Timeline {
+            now: at(60),
+            next: Some(at(120)),
+            lives: vec![Life {
+                label: "<b>".to_owned(),
+                spans: vec![
+                    Span {
+                        state: "active",
+                        from: at(0),
+                        to: at(30),
+                    },
+                    Span {
+                        state: "still-valid",
+                        from: at(30),
+                        to: at(60),
+                    },
+                ],
+            }],
+            failures: vec![at(10)],
+        };
+        let svg = timeline.svg();
+        assert!(svg.contains("<rect class=\"active\" x=\"110.0\""), "{svg}");
+        assert!(svg.contains("<rect class=\"still-valid\" x=\"263.8\""), "{svg}");
+        assert!(svg.contains("class=\"failed\"") && svg.contains("class=\"planned\"") && svg.contains("class=\"now\""));
+        assert!(!svg.contains("<b>"), "{svg}");
+    }
+
+    #[test]
+    fn a_timeline_without_keys_is_a_picture_too() {
+        let empty = Timeline {
+            now: at(0),
+            next: None,
+            lives: Vec::new(),
+            failures: Vec::new(),
+        };
+        assert!(empty.svg().ends_with("</svg>"));
+    }
+}

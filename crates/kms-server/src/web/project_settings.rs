@@ -1,0 +1,167 @@
+//! Project Settings: name, environments, the end of it.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use kms_app::Error;
+use kms_app::projects::{ProjectChanges, ProjectSelector};
+use kms_core::names::EnvironmentSlug;
+use kms_core::permission::{Resource, project};
+
+use super::error::WebResult;
+use super::form::{Field, Form, Given, require_typed};
+use super::frame::Frame;
+use super::page::{Page, Refused, unprocessable};
+use super::session::Viewer;
+use crate::api::extract::{Issues, id};
+use crate::state::ServerState;
+
+#[derive(Template)]
+#[template(path = "project_settings.html")]
+pub(super) struct SettingsPage {
+    pub(super) frame: Frame,
+    pub(super) environments: Vec<(String, String)>,
+    pub(super) edit: Option<Form>,
+    pub(super) add: Option<Form>,
+    pub(super) delete: Option<Form>,
+}
+
+/// A form that was not accepted, of the three on the page.
+#[derive(Default)]
+struct Again {
+    edit: Option<Form>,
+    add: Option<Form>,
+    delete: Option<Form>,
+}
+
+fn edit_form(id: &str, name: &str, description: &str) -> Form {
+    let fields = vec![
+        Field::text("name", "Name").required().valued(name),
+        Field::text("description", "Description").valued(description),
+    ];
+    Form::new("project", format!("/projects/{id}/settings"), "Save", fields)
+}
+
+fn add_form(id: &str) -> Form {
+    let fields = vec![
+        Field::text("name", "Name").required(),
+        Field::text("slug", "Slug")
+            .required()
+            .mono()
+            .helped("What clients name it by, such as prod."),
+    ];
+    Form::new("environment", format!("/projects/{id}/environments"), "Add Environment", fields)
+}
+
+fn delete_form(id: &str, name: &str) -> Form {
+    let field = Field::text("confirm", "Type the project's name to delete it")
+        .required()
+        .helped(name);
+    Form::new("delete", format!("/projects/{id}/delete"), "Delete Project", vec![field])
+        .busy("Deleting…")
+        .danger()
+}
+
+async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Again) -> Result<SettingsPage, Error> {
+    let (frame, found) = viewer.project_frame(state, text, "settings").await?;
+    let record = &found.record;
+    let scope = state.app.project_access(&viewer.actor, record.id).await?;
+    let description = record.description.as_deref().unwrap_or_default();
+    Ok(SettingsPage {
+        frame: frame.titled("Project Settings"),
+        edit: scope
+            .allows(project::PROJECT_EDIT, &Resource::ANY)
+            .then(|| again.edit.unwrap_or_else(|| edit_form(text, &record.name, description))),
+        add: scope
+            .allows_somewhere(project::ENVIRONMENTS_CREATE)
+            .then(|| again.add.unwrap_or_else(|| add_form(text))),
+        delete: scope
+            .allows(project::PROJECT_DELETE, &Resource::ANY)
+            .then(|| again.delete.unwrap_or_else(|| delete_form(text, &record.name))),
+        environments: found
+            .environments
+            .into_iter()
+            .map(|environment| (environment.name, environment.slug))
+            .collect(),
+    })
+}
+
+pub(super) async fn show(State(state): State<ServerState>, viewer: Viewer, Path(text): Path<String>) -> WebResult {
+    Ok(Page(page(&state, &viewer, &text, Again::default()).await?).into_response())
+}
+
+pub(super) async fn save(State(state): State<ServerState>, viewer: Viewer, Path(text): Path<String>, given: Given) -> WebResult {
+    let saved = async {
+        let mut issues = Issues::new();
+        let name = issues.short_text("name", given.text("name"));
+        issues.finish()?;
+        let changes = ProjectChanges {
+            name: Some(name),
+            description: Some(given.text("description").trim().to_owned()),
+            ..ProjectChanges::default()
+        };
+        let selector = ProjectSelector::Id(text.clone());
+        state.app.update_project(&viewer.actor, &selector, changes).await
+    };
+    match saved.await {
+        Ok(_project) => Ok(viewer.go(&format!("/projects/{text}/settings?done=project-saved"))),
+        Err(error) => match viewer.refused(error, edit_form(&text, "", ""), &given, None)? {
+            Refused::Part(problems) => Ok(problems),
+            Refused::Page(form) => {
+                let again = Again {
+                    edit: Some(*form),
+                    ..Again::default()
+                };
+                Ok(unprocessable(page(&state, &viewer, &text, again).await?))
+            }
+        },
+    }
+}
+
+pub(super) async fn add_environment(State(state): State<ServerState>, viewer: Viewer, Path(text): Path<String>, given: Given) -> WebResult {
+    let made = async {
+        let mut issues = Issues::new();
+        let name = issues.short_text("name", given.text("name"));
+        let slug = issues.take("slug", EnvironmentSlug::parse(given.text("slug").trim()));
+        let (Some(slug), true) = (slug, issues.is_empty()) else {
+            return Err(issues.into_error());
+        };
+        let project = id("projectId", &text)?;
+        state.app.create_environment(&viewer.actor, project, name, slug, None).await
+    };
+    match made.await {
+        Ok(_environment) => Ok(viewer.go(&format!("/projects/{text}/settings?done=environment-created"))),
+        Err(error) => match viewer.refused(error, add_form(&text), &given, None)? {
+            Refused::Part(problems) => Ok(problems),
+            Refused::Page(form) => {
+                let again = Again {
+                    add: Some(*form),
+                    ..Again::default()
+                };
+                Ok(unprocessable(page(&state, &viewer, &text, again).await?))
+            }
+        },
+    }
+}
+
+pub(super) async fn delete(State(state): State<ServerState>, viewer: Viewer, Path(text): Path<String>, given: Given) -> WebResult {
+    let selector = ProjectSelector::Id(text.clone());
+    let name = state.app.get_project(&viewer.actor, &selector).await?.record.name;
+    let deleted = async {
+        require_typed(&given, &name)?;
+        state.app.delete_project(&viewer.actor, &selector).await
+    };
+    match deleted.await {
+        Ok(_project) => Ok(viewer.go("/projects?done=project-deleted")),
+        Err(error) => match viewer.refused(error, delete_form(&text, &name), &given, None)? {
+            Refused::Part(problems) => Ok(problems),
+            Refused::Page(form) => {
+                let again = Again {
+                    delete: Some(*form),
+                    ..Again::default()
+                };
+                Ok(unprocessable(page(&state, &viewer, &text, again).await?))
+            }
+        },
+    }
+}
