@@ -40,7 +40,10 @@ impl Timeline {
     pub(super) fn svg(&self) -> String {
         let starts = self.lives.iter().flat_map(|life| &life.spans).map(|span| span.from);
         let start = starts.chain(self.failures.iter().copied()).min().unwrap_or(self.now);
-        let end = self.next.map_or(self.now, |next| next.max(self.now));
+        // What was is the larger part of the picture, however far away the next run is.
+        let past = (self.now.unix_millis() - start.unix_millis()).max(60_000);
+        let ahead = std::time::Duration::from_millis(u64::try_from(past / 2).unwrap_or(0));
+        let end = self.next.map_or(self.now, |next| next.clamp(self.now, self.now + ahead));
         let whole = (end.unix_millis() - start.unix_millis()).max(60_000) as f64 * 1.04;
         let x = |at: Timestamp| LEFT + ((at.unix_millis() - start.unix_millis()).max(0) as f64 / whole * WIDTH).min(WIDTH);
         let height = ROW.mul_add(self.lives.len().max(1) as f64, 46.0);
@@ -58,7 +61,7 @@ impl Timeline {
             draw(format_args!(
                 "<text class=\"strong\" x=\"0\" y=\"{:.0}\">{}</text>",
                 y + 13.0,
-                askama_escaped(&life.label)
+                escaped(&life.label)
             ));
             for span in &life.spans {
                 let (from, to) = (x(span.from), x(span.to));
@@ -86,7 +89,7 @@ impl Timeline {
             "<line class=\"now\" x1=\"{now:.1}\" y1=\"0\" x2=\"{now:.1}\" y2=\"{bottom:.0}\"></line>"
         ));
         if let Some(next) = self.next.filter(|next| *next > self.now) {
-            let at = x(next);
+            let at = x(next.min(end));
             draw(format_args!(
                 "<line class=\"planned\" x1=\"{at:.1}\" y1=\"0\" x2=\"{at:.1}\" y2=\"{bottom:.0}\"><title>next run</title></line>"
             ));
@@ -97,14 +100,17 @@ impl Timeline {
             start.utc().format("%Y-%m-%d %H:%M UTC"),
             LEFT + WIDTH,
             height - 12.0,
-            end.utc().format("%Y-%m-%d %H:%M UTC")
+            self.next.map_or_else(
+                || end.utc().format("%Y-%m-%d %H:%M UTC").to_string(),
+                |next| next.utc().format("next run %Y-%m-%d %H:%M UTC").to_string()
+            )
         ));
         svg
     }
 }
 
 /// Text that may stand in a picture.
-fn askama_escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     askama::filters::escape(text, askama::filters::Html).map_or_else(|_never| String::new(), |safe| safe.to_string())
 }
 
@@ -140,7 +146,7 @@ mod tests {
         };
         let svg = timeline.svg();
         assert!(svg.contains("<rect class=\"active\" x=\"110.0\""), "{svg}");
-        assert!(svg.contains("<rect class=\"still-valid\" x=\"263.8\""), "{svg}");
+        assert!(svg.contains("<rect class=\"still-valid\" x=\"315.1\""), "{svg}");
         assert!(svg.contains("class=\"failed\"") && svg.contains("class=\"planned\"") && svg.contains("class=\"now\""));
         assert!(!svg.contains("<b>"), "{svg}");
     }

@@ -260,6 +260,8 @@ pub(super) struct Form {
     pub(super) error: Option<String>,
     /// The button deletes something.
     pub(super) danger: bool,
+    /// Stands beside one that matters more.
+    pub(super) secondary: bool,
 }
 
 impl Form {
@@ -273,6 +275,7 @@ impl Form {
             cancel: None,
             error: None,
             danger: false,
+            secondary: false,
         }
     }
 
@@ -286,6 +289,11 @@ impl Form {
         self
     }
 
+    pub(super) fn secondary(mut self) -> Self {
+        self.secondary = true;
+        self
+    }
+
     pub(super) fn danger(mut self) -> Self {
         self.danger = true;
         self
@@ -295,7 +303,8 @@ impl Form {
     pub(super) fn filled(mut self, given: &Given) -> Self {
         for field in &mut self.fields {
             if field.kind == Kind::Switch {
-                field.value = if given.ticked(&field.name) { "on" } else { "" }.to_owned();
+                let ticked = if given.ticked(&field.name) { "on" } else { "" };
+                ticked.clone_into(&mut field.value);
             } else if !field.kind.is_masked() {
                 given.text(&field.name).clone_into(&mut field.value);
             }

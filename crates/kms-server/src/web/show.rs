@@ -40,7 +40,7 @@ impl Paging {
         let mut base = format!("{path}?");
         for (name, value) in parameters {
             if !value.is_empty() {
-                base.push_str(&format!("{name}={}&", encoded(value)));
+                base.extend([name, "=", encoded(value).as_str(), "&"]);
             }
         }
         base.push_str("page=");

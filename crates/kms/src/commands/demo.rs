@@ -136,9 +136,20 @@ async fn demo(args: Args) -> Result<()> {
     let password = kms_app::random_name(&kms_crypto::os_entropy::OsEntropy, 16);
     let admin = json!({ "email": "admin@example.com", "password": password, "organization": "Demo" });
     let bootstrap = anonymous.call(Method::POST, "/api/v1/admin/bootstrap", Some(admin)).await?;
-    let client = Client {
-        token: Some(text(&bootstrap, "/identity/credentials/token")?),
+    // The rest is done as the administrator, so that it is theirs when they open the dashboard.
+    let login = json!({ "email": "admin@example.com", "password": password });
+    let login = anonymous.call(Method::POST, "/api/v3/auth/login", Some(login)).await?;
+    let person = Client {
+        token: Some(text(&login, "/accessToken")?),
         ..anonymous
+    };
+    let organization = json!({ "organizationId": text(&bootstrap, "/organization/id")? });
+    let selected = person
+        .call(Method::POST, "/api/v3/auth/select-organization", Some(organization))
+        .await?;
+    let client = Client {
+        token: Some(text(&selected, "/token")?),
+        ..person
     };
     let project = client
         .call(Method::POST, "/api/v1/projects", Some(json!({ "projectName": "Chat" })))
@@ -235,9 +246,8 @@ async fn demo(args: Args) -> Result<()> {
     ));
     if !args.once {
         say(&format!(
-            "\nHanzo KMS stays up on {base} (API documentation: {base}/api/docs). Ctrl-C ends it."
+            "\nHanzo KMS stays up. Ctrl-C ends it.\nDashboard: {base}, log in as admin@example.com with the password {password}\nAPI documentation: {base}/api/docs"
         ));
-        say(&format!("Administrator: admin@example.com, password {password}"));
         wait_for_the_end().await?;
     }
     server.stop().await;

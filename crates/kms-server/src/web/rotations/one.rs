@@ -44,7 +44,6 @@ pub(in crate::web) struct Run {
 
 #[derive(Template)]
 #[template(path = "rotations/one.html")]
-#[expect(clippy::struct_excessive_bools, reason = "one for each thing that is shown or not")]
 pub(in crate::web) struct RotationPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) base: String,
@@ -94,7 +93,9 @@ fn rotate_form(base: &str) -> Form {
 }
 
 fn check_form(base: &str) -> Form {
-    Form::new("check", format!("{base}/check"), "Check Credentials", Vec::new()).busy("Checking…")
+    Form::new("check", format!("{base}/check"), "Check Credentials", Vec::new())
+        .busy("Checking…")
+        .secondary()
 }
 
 fn key_row(key: &KeyRecord, next: Option<At>) -> KeyRow {
@@ -244,7 +245,7 @@ async fn page(
         interval: record.interval_days,
         parameters: fields::shown(kind, &record.parameters),
         timeline,
-        keys: keys.iter().map(|key| key_row(key, next.clone())).collect(),
+        keys: keys.iter().rev().map(|key| key_row(key, next.clone())).collect(),
         next,
         runs: attempts.into_iter().map(run).collect(),
         rotate: scope

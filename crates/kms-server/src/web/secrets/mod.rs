@@ -211,7 +211,6 @@ pub(super) struct SecretRow {
 
 #[derive(Template)]
 #[template(path = "secrets/environment.html")]
-#[expect(clippy::struct_excessive_bools, reason = "one for each thing that is shown or not")]
 pub(super) struct EnvironmentPage {
     pub(super) frame: Frame,
     pub(super) here: Here,
