@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use ipnet::IpNet;
 use kms_app::App;
 
@@ -57,12 +58,30 @@ pub(crate) fn client_address(peer: IpAddr, forwarded_for: Option<&str>, trusted:
 }
 
 /// The scheme that a trusted proxy says the client used.
-pub(crate) fn forwarded_proto<'a>(parts: &'a Parts, settings: &HttpSettings) -> Option<&'a str> {
+fn forwarded_proto<'a>(parts: &'a Parts, settings: &HttpSettings) -> Option<&'a str> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
     if !settings.trusted_proxies.iter().any(|net| net.contains(&peer)) {
         return None;
     }
     parts.headers.get("x-forwarded-proto")?.to_str().ok().map(str::trim)
+}
+
+/// Whether the client speaks https, as far as the operator or a trusted proxy says.
+pub(crate) fn is_https(parts: &Parts, settings: &HttpSettings) -> bool {
+    let public = settings.public_url.as_deref();
+    public.is_some_and(|url| url.starts_with("https:")) || forwarded_proto(parts, settings) == Some("https")
+}
+
+/// The value of a cookie, unless it is empty.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(given, value)| *given == name && !value.is_empty())
+        .map(|(_, value)| value)
 }
 
 #[cfg(test)]

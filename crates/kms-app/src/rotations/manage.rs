@@ -189,6 +189,15 @@ impl App {
         Ok(rotation)
     }
 
+    /// One rotation, whatever its type.
+    pub async fn get_rotation_of_any_type(&self, actor: &Actor, id: RotationId) -> Result<Rotation, Error> {
+        let found = self.store().read().find_rotation(actor.org, id).await?;
+        let kind = found
+            .map(|record| record.kind)
+            .ok_or_else(|| Error::not_found(format!("no rotation with the id {id}")))?;
+        self.get_rotation(actor, &kind, id).await
+    }
+
     /// The rotation of that name in a folder.
     pub async fn get_rotation_by_name(
         &self,

@@ -20,6 +20,13 @@ use crate::state::ServerState;
 /// Longest body, in bytes. A batch of secrets is the largest thing that is sent.
 pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
+/// Longest description of a connection or a rotation, in characters.
+pub(crate) const DESCRIPTION_LIMIT: usize = 256;
+/// Longest description of a project, in characters.
+pub(crate) const PROJECT_DESCRIPTION_LIMIT: usize = 1024;
+/// What is said about a folder's description that cannot be stored.
+pub(crate) const NUL_IN_DESCRIPTION: &str = "a description has no NUL characters";
+
 /// What a body says about itself.
 pub trait Wire: DeserializeOwned {
     /// Keys of the top level in which `null` has a meaning of its own (it clears the field). Everywhere else it means absent.
@@ -225,6 +232,28 @@ impl Issues {
         self.check(!text.is_empty(), field, "too_small", "must not be empty");
         self.check(text.chars().count() <= 64, field, "too_big", "must have at most 64 characters");
         text.to_owned()
+    }
+
+    /// A text for people that may be absent: trimmed, at most `most` characters.
+    pub fn note(&mut self, field: &str, text: Option<String>, most: usize) -> Option<String> {
+        let text = text.map(|text| text.trim().to_owned());
+        let fits = text.as_ref().is_none_or(|text| text.chars().count() <= most);
+        self.check(fits, field, "too_big", &format!("must have at most {most} characters"));
+        text
+    }
+
+    /// A text that the database can store: without NUL.
+    pub fn storable(&mut self, field: &str, text: Option<&str>, message: &str) {
+        self.check(text.is_none_or(|text| !text.contains('\0')), field, "invalid_string", message);
+    }
+
+    /// Days between two rotations; 1 if that is no such number.
+    pub fn interval(&mut self, field: &str, days: Option<i64>) -> u16 {
+        let days = days
+            .and_then(|days| u16::try_from(days).ok())
+            .filter(|days| (1..=3650).contains(days));
+        self.check(days.is_some(), field, "too_small", "must be a whole number of days from 1 to 3650");
+        days.unwrap_or(1)
     }
 
     /// Remembers issues found elsewhere.

@@ -13,11 +13,11 @@ use super::error::WebResult;
 use super::form::{Field, Form, Given, require_typed};
 use super::form_page::FormPage;
 use super::frame::Frame;
-use super::page::{Page, Refused, unprocessable};
+use super::page::Page;
 use super::place::Here;
-use super::secrets::{Wanted, frame_of};
+use super::secrets::{InEnvironment, Wanted, in_environment};
 use super::session::Viewer;
-use crate::api::extract::{Issues, id};
+use crate::api::extract::{Issues, NUL_IN_DESCRIPTION, id};
 use crate::state::ServerState;
 
 fn new_form(here: &Here) -> Form {
@@ -38,7 +38,7 @@ fn new_form(here: &Here) -> Form {
 }
 
 async fn new_page(state: &ServerState, viewer: &Viewer, here: &Here, form: Form) -> Result<FormPage, Error> {
-    let (frame, _tabs, name) = frame_of(state, viewer, here).await?;
+    let InEnvironment { frame, name, .. } = in_environment(state, viewer, here).await?;
     Ok(FormPage {
         frame: frame.below(&name, here.environment_at(here.path.as_str())).titled("Add Folder"),
         intro: format!("In the folder {}.", here.path),
@@ -56,10 +56,15 @@ pub(super) async fn new(
     Ok(Page(new_page(&state, &viewer, &here, new_form(&here)).await?).into_response())
 }
 
+/// The name that was typed, once the description is known to be fit as well.
 fn read_name(given: &Given) -> Result<FolderName, Error> {
     let mut issues = Issues::new();
     let name = issues.take("name", FolderName::parse(given.text("name").trim()));
-    name.ok_or_else(|| issues.into_error())
+    issues.storable("description", Some(given.text("description")), NUL_IN_DESCRIPTION);
+    match name {
+        Some(name) if issues.is_empty() => Ok(name),
+        _ => Err(issues.into_error()),
+    }
 }
 
 pub(super) async fn create(
@@ -79,10 +84,11 @@ pub(super) async fn create(
     };
     match made.await {
         Ok(_folder) => Ok(viewer.go(&here.done("folder-created"))),
-        Err(error) => match viewer.refused(error, new_form(&here), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(new_page(&state, &viewer, &here, *form).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, new_form(&here), &given, None, |form| new_page(&state, &viewer, &here, form))
+                .await
+        }
     }
 }
 
@@ -138,17 +144,9 @@ async fn found(state: &ServerState, viewer: &Viewer, project: &str, text: &str) 
     }
 }
 
-async fn page(
-    state: &ServerState,
-    viewer: &Viewer,
-    project_id: &str,
-    folder: &Folder,
-    edited: Option<Form>,
-    deleted: Option<Form>,
-) -> Result<FolderPage, Error> {
+async fn page(state: &ServerState, viewer: &Viewer, project_id: &str, folder: &Folder, again: Option<Form>) -> Result<FolderPage, Error> {
     let here = outside(folder, project_id);
-    let (frame, _tabs, name) = frame_of(state, viewer, &here).await?;
-    let scope = state.app.project_access(&viewer.actor, folder.record.project).await?;
+    let InEnvironment { frame, name, scope, .. } = in_environment(state, viewer, &here).await?;
     let at = Resource::at(&here.environment, here.path.as_str());
     Ok(FolderPage {
         frame: frame
@@ -156,10 +154,10 @@ async fn page(
             .titled(&format!("Folder {}", folder.record.name)),
         edit: scope
             .allows(project::FOLDERS_EDIT, &at)
-            .then(|| edited.unwrap_or_else(|| edit_form(folder, project_id))),
+            .then(|| edit_form(folder, project_id).or_again(again.as_ref())),
         delete: scope
             .allows(project::FOLDERS_DELETE, &at)
-            .then(|| deleted.unwrap_or_else(|| delete_form(folder, project_id))),
+            .then(|| delete_form(folder, project_id).or_again(again.as_ref())),
     })
 }
 
@@ -169,7 +167,7 @@ pub(super) async fn show(
     Path((project, _environment, text)): Path<(String, String, String)>,
 ) -> WebResult {
     let folder = found(&state, &viewer, &project, &text).await?;
-    Ok(Page(page(&state, &viewer, &project, &folder, None, None).await?).into_response())
+    Ok(Page(page(&state, &viewer, &project, &folder, None).await?).into_response())
 }
 
 pub(super) async fn save(
@@ -195,10 +193,13 @@ pub(super) async fn save(
     };
     match saved.await {
         Ok(_folder) => Ok(viewer.go(&here.done("folder-saved"))),
-        Err(error) => match viewer.refused(error, edit_form(&folder, &project), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(page(&state, &viewer, &project, &folder, Some(*form), None).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, edit_form(&folder, &project), &given, None, |form| {
+                    page(&state, &viewer, &project, &folder, Some(form))
+                })
+                .await
+        }
     }
 }
 
@@ -219,9 +220,12 @@ pub(super) async fn delete(
     };
     match deleted.await {
         Ok(_folder) => Ok(viewer.go(&here.done("folder-deleted"))),
-        Err(error) => match viewer.refused(error, delete_form(&folder, &project), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(page(&state, &viewer, &project, &folder, None, Some(*form)).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, delete_form(&folder, &project), &given, None, |form| {
+                    page(&state, &viewer, &project, &folder, Some(form))
+                })
+                .await
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Forms: what is asked, what was given, what was wrong with it. One declaration serves the page, the answer to a refused form, and
-//! the reading of it. What was typed into a masked field never goes back into a page.
+//! the reading of it. What was typed into a masked field, or one of
+//! several lines, never goes back into a page.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -299,24 +300,22 @@ impl Form {
         self
     }
 
-    /// With what was typed, but for masked fields.
+    /// With what was typed, but for masked fields and fields of several lines: values go into those, and do not go back into a page.
     pub(super) fn filled(mut self, given: &Given) -> Self {
         for field in &mut self.fields {
             if field.kind == Kind::Switch {
                 let ticked = if given.ticked(&field.name) { "on" } else { "" };
                 ticked.clone_into(&mut field.value);
-            } else if !field.kind.is_masked() {
+            } else if !field.kind.is_masked() && !field.is_area() {
                 given.text(&field.name).clone_into(&mut field.value);
             }
         }
         self
     }
 
-    /// Values that were typed do not go back into a page, no more than masked fields.
-    pub(super) fn clear_areas(&mut self) {
-        for field in self.fields.iter_mut().filter(|field| field.is_area()) {
-            field.value.clear();
-        }
+    /// This form, or the one that was not accepted if it is the same.
+    pub(super) fn or_again(self, again: Option<&Self>) -> Self {
+        again.filter(|again| again.id == self.id).cloned().unwrap_or(self)
     }
 
     /// With what was wrong: beside the fields where it belongs to one, else above the button.

@@ -1,6 +1,7 @@
 //! What stands around the content of every page: the head, the navigation, where one is, what was just done.
 
 use kms_app::Error;
+use kms_app::access::{OrgScope, ProjectScope};
 use kms_app::projects::Project;
 use kms_core::permission::{Resource, org, project};
 
@@ -138,6 +139,21 @@ impl Frame {
     }
 }
 
+/// A page of the organization.
+pub(super) struct InOrg {
+    pub(super) frame: Frame,
+    /// What the viewer may do in it.
+    pub(super) scope: OrgScope,
+}
+
+/// A page of a project.
+pub(super) struct InProject {
+    pub(super) frame: Frame,
+    pub(super) project: Project,
+    /// What the viewer may do in it.
+    pub(super) scope: ProjectScope,
+}
+
 impl Viewer {
     async fn bare_frame(&self, state: &ServerState) -> Result<(Frame, Vec<Project>), Error> {
         let app = &state.app;
@@ -166,8 +182,8 @@ impl Viewer {
         Ok((frame, projects))
     }
 
-    /// The frame of a page of the organization. `section`: the address of its place in the navigation.
-    pub(super) async fn org_frame(&self, state: &ServerState, section: &str) -> Result<Frame, Error> {
+    /// A page of the organization. `section`: the address of its place in the navigation.
+    pub(super) async fn in_org(&self, state: &ServerState, section: &str) -> Result<InOrg, Error> {
         let (mut frame, _projects) = self.bare_frame(state).await?;
         let scope = state.app.org_access(&self.actor).await?;
         let item = |label, icon, href: &str| NavItem {
@@ -183,11 +199,11 @@ impl Viewer {
         if scope.allows(org::AUDIT_LOGS_READ, &Resource::ANY) {
             frame.nav.push(item("Audit Logs", "audit", "/audit-logs"));
         }
-        Ok(frame)
+        Ok(InOrg { frame, scope })
     }
 
-    /// The frame of a page of a project, and the project. `section`: the last part of the address of its place in the navigation.
-    pub(super) async fn project_frame(&self, state: &ServerState, id: &str, section: &str) -> Result<(Frame, Project), Error> {
+    /// A page of a project. `section`: the last part of the address of its place in the navigation.
+    pub(super) async fn in_project(&self, state: &ServerState, id: &str, section: &str) -> Result<InProject, Error> {
         let (mut frame, projects) = self.bare_frame(state).await?;
         let found = projects
             .into_iter()
@@ -222,7 +238,11 @@ impl Viewer {
             label: found.record.name.clone(),
             href: Some(format!("{base}/secrets")),
         });
-        Ok((frame, found))
+        Ok(InProject {
+            frame,
+            project: found,
+            scope,
+        })
     }
 }
 

@@ -4,9 +4,9 @@ use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::error::WebError;
 use kms_app::Error;
 
+use super::error::{WebError, WebResult};
 use super::form::{Form, Given};
 use super::session::Viewer;
 
@@ -43,25 +43,23 @@ struct FormErrors<'a> {
     form: &'a Form,
 }
 
-/// The answer to a form that was refused: the problems alone where the page is still there, else the page with the form.
-pub(super) fn refuse<T: Template>(part: bool, form: &Form, page: impl FnOnce() -> T) -> Response {
-    let mut response = if part {
-        Page(FormErrors { form }).into_response()
-    } else {
-        Page(page()).into_response()
-    };
+/// The problems of a form that was not accepted, where its page is still there.
+fn problems(form: &Form) -> Response {
+    unprocessable(FormErrors { form })
+}
+
+/// A page that shows a form that was not accepted.
+fn unprocessable<T: Template>(page: T) -> Response {
+    let mut response = Page(page).into_response();
     if response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }
     response
 }
 
-/// A form that was not accepted.
-pub(super) enum Refused {
-    /// The page is still there: these are the problems alone.
-    Part(Response),
-    /// The page has to be shown again, with this form.
-    Page(Box<Form>),
+/// The answer to a form that was not accepted: the problems alone where its page is still there, else the page with the form.
+pub(super) fn refuse<T: Template>(part: bool, form: Form, page: impl FnOnce(Form) -> T) -> Response {
+    if part { problems(&form) } else { unprocessable(page(form)) }
 }
 
 impl Viewer {
@@ -70,14 +68,20 @@ impl Viewer {
         go(self.part, to)
     }
 
-    /// Turns an error into a form that was not accepted, if the person can do something about it there. `at`: the field
+    /// The answer to a form that was not accepted, if the person can do something about it there; else the error. `at`: the field
     /// that it is about, where the error itself does not say.
-    pub(super) fn refused(&self, error: Error, form: Form, given: &Given, at: Option<&str>) -> Result<Refused, WebError> {
-        let correctable = !matches!(
+    pub(super) async fn refuse<T: Template, F: Future<Output = Result<T, Error>>>(
+        &self,
+        error: Error,
+        form: Form,
+        given: &Given,
+        at: Option<&str>,
+        page: impl FnOnce(Form) -> F,
+    ) -> WebResult {
+        if matches!(
             error,
             Error::Unavailable { .. } | Error::Internal { .. } | Error::NotFound { .. } | Error::Token { .. }
-        );
-        if !correctable {
+        ) {
             return Err(WebError(error));
         }
         let form = form.filled(given);
@@ -85,23 +89,11 @@ impl Viewer {
             Some(name) => form.refused_at(name, &error),
             None => form.refused(&error),
         };
-        Ok(if self.part {
-            let mut response = Page(FormErrors { form: &form }).into_response();
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Refused::Part(response)
-        } else {
-            Refused::Page(Box::new(form))
-        })
+        if self.part {
+            return Ok(problems(&form));
+        }
+        Ok(unprocessable(page(form).await?))
     }
-}
-
-/// A page with a form that was not accepted.
-pub(super) fn unprocessable<T: Template>(page: T) -> Response {
-    let mut response = Page(page).into_response();
-    if response.status() == StatusCode::OK {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    response
 }
 
 /// `text` as a part of an address.

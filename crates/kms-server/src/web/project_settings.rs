@@ -10,10 +10,10 @@ use kms_core::permission::{Resource, project};
 
 use super::error::WebResult;
 use super::form::{Field, Form, Given, require_typed};
-use super::frame::Frame;
-use super::page::{Page, Refused, unprocessable};
+use super::frame::{Frame, InProject};
+use super::page::Page;
 use super::session::Viewer;
-use crate::api::extract::{Issues, id};
+use crate::api::extract::{Issues, PROJECT_DESCRIPTION_LIMIT, id};
 use crate::state::ServerState;
 
 #[derive(Template)]
@@ -24,14 +24,6 @@ pub(super) struct SettingsPage {
     pub(super) edit: Option<Form>,
     pub(super) add: Option<Form>,
     pub(super) delete: Option<Form>,
-}
-
-/// A form that was not accepted, of the three on the page.
-#[derive(Default)]
-struct Again {
-    edit: Option<Form>,
-    add: Option<Form>,
-    delete: Option<Form>,
 }
 
 fn edit_form(id: &str, name: &str, description: &str) -> Form {
@@ -62,22 +54,26 @@ fn delete_form(id: &str, name: &str) -> Form {
         .danger()
 }
 
-async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Again) -> Result<SettingsPage, Error> {
-    let (frame, found) = viewer.project_frame(state, text, "settings").await?;
+/// `again`: the form of the page that was not accepted.
+async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Option<Form>) -> Result<SettingsPage, Error> {
+    let InProject {
+        frame,
+        project: found,
+        scope,
+    } = viewer.in_project(state, text, "settings").await?;
     let record = &found.record;
-    let scope = state.app.project_access(&viewer.actor, record.id).await?;
     let description = record.description.as_deref().unwrap_or_default();
     Ok(SettingsPage {
         frame: frame.titled("Project Settings"),
         edit: scope
             .allows(project::PROJECT_EDIT, &Resource::ANY)
-            .then(|| again.edit.unwrap_or_else(|| edit_form(text, &record.name, description))),
+            .then(|| edit_form(text, &record.name, description).or_again(again.as_ref())),
         add: scope
             .allows_somewhere(project::ENVIRONMENTS_CREATE)
-            .then(|| again.add.unwrap_or_else(|| add_form(text))),
+            .then(|| add_form(text).or_again(again.as_ref())),
         delete: scope
             .allows(project::PROJECT_DELETE, &Resource::ANY)
-            .then(|| again.delete.unwrap_or_else(|| delete_form(text, &record.name))),
+            .then(|| delete_form(text, &record.name).or_again(again.as_ref())),
         environments: found
             .environments
             .into_iter()
@@ -87,17 +83,18 @@ async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Again) ->
 }
 
 pub(super) async fn show(State(state): State<ServerState>, viewer: Viewer, Path(text): Path<String>) -> WebResult {
-    Ok(Page(page(&state, &viewer, &text, Again::default()).await?).into_response())
+    Ok(Page(page(&state, &viewer, &text, None).await?).into_response())
 }
 
 pub(super) async fn save(State(state): State<ServerState>, viewer: Viewer, Path(text): Path<String>, given: Given) -> WebResult {
     let saved = async {
         let mut issues = Issues::new();
         let name = issues.short_text("name", given.text("name"));
+        let description = issues.note("description", Some(given.text("description").to_owned()), PROJECT_DESCRIPTION_LIMIT);
         issues.finish()?;
         let changes = ProjectChanges {
             name: Some(name),
-            description: Some(given.text("description").trim().to_owned()),
+            description,
             ..ProjectChanges::default()
         };
         let selector = ProjectSelector::Id(text.clone());
@@ -105,16 +102,13 @@ pub(super) async fn save(State(state): State<ServerState>, viewer: Viewer, Path(
     };
     match saved.await {
         Ok(_project) => Ok(viewer.go(&format!("/projects/{text}/settings?done=project-saved"))),
-        Err(error) => match viewer.refused(error, edit_form(&text, "", ""), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => {
-                let again = Again {
-                    edit: Some(*form),
-                    ..Again::default()
-                };
-                Ok(unprocessable(page(&state, &viewer, &text, again).await?))
-            }
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, edit_form(&text, "", ""), &given, None, |form| {
+                    page(&state, &viewer, &text, Some(form))
+                })
+                .await
+        }
     }
 }
 
@@ -131,16 +125,13 @@ pub(super) async fn add_environment(State(state): State<ServerState>, viewer: Vi
     };
     match made.await {
         Ok(_environment) => Ok(viewer.go(&format!("/projects/{text}/settings?done=environment-created"))),
-        Err(error) => match viewer.refused(error, add_form(&text), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => {
-                let again = Again {
-                    add: Some(*form),
-                    ..Again::default()
-                };
-                Ok(unprocessable(page(&state, &viewer, &text, again).await?))
-            }
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, add_form(&text), &given, None, |form| {
+                    page(&state, &viewer, &text, Some(form))
+                })
+                .await
+        }
     }
 }
 
@@ -153,15 +144,12 @@ pub(super) async fn delete(State(state): State<ServerState>, viewer: Viewer, Pat
     };
     match deleted.await {
         Ok(_project) => Ok(viewer.go("/projects?done=project-deleted")),
-        Err(error) => match viewer.refused(error, delete_form(&text, &name), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => {
-                let again = Again {
-                    delete: Some(*form),
-                    ..Again::default()
-                };
-                Ok(unprocessable(page(&state, &viewer, &text, again).await?))
-            }
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, delete_form(&text, &name), &given, None, |form| {
+                    page(&state, &viewer, &text, Some(form))
+                })
+                .await
+        }
     }
 }

@@ -21,7 +21,7 @@ use super::frame::{Look, Theme};
 use super::page::{encoded, go};
 use crate::api::extract::origin;
 use crate::middleware::RequestId;
-use crate::state::{HttpSettings, ServerState, forwarded_proto};
+use crate::state::{HttpSettings, ServerState, cookie, is_https};
 
 const ACCESS: &str = "kms-access";
 const RENEWAL: &str = "kms-session";
@@ -37,9 +37,8 @@ pub(super) struct Cookies {
 
 impl Cookies {
     fn of(parts: &Parts, settings: &HttpSettings) -> Self {
-        let public = settings.public_url.as_deref();
         Self {
-            secure: public.is_some_and(|url| url.starts_with("https:")) || forwarded_proto(parts, settings) == Some("https"),
+            secure: is_https(parts, settings),
         }
     }
 
@@ -52,15 +51,7 @@ impl Cookies {
     }
 
     fn read<'a>(self, headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-        let wanted = self.name(name);
-        headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|list| list.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(given, value)| *given == wanted && !value.is_empty())
-            .map(|(_, value)| value)
+        cookie(headers, &self.name(name))
     }
 
     fn set(self, response: &mut Response, name: &str, value: &str, seconds: u64) {

@@ -78,3 +78,8 @@ impl Paging {
         all.into_iter().skip(self.offset()).take(self.size).collect()
     }
 }
+
+/// What stands where an app's logo would: the first two capitals of its name.
+pub(super) fn initials(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_uppercase()).take(2).collect()
+}

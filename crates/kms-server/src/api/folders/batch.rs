@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::handlers::gone;
-use super::wire::{FolderBody, FolderEnvelope, FolderRequest, FoldersEnvelope, check_description};
+use super::wire::{FolderBody, FolderEnvelope, FolderRequest, FoldersEnvelope};
 use crate::api::error::{ApiErrors, ApiResult};
-use crate::api::extract::{ApiJson, ApiPath, Authenticated, Issues, Wire};
+use crate::api::extract::{ApiJson, ApiPath, Authenticated, Issues, NUL_IN_DESCRIPTION, Wire};
 use crate::api::rotations::wire::checked;
 use crate::state::ServerState;
 
@@ -58,7 +58,7 @@ fn change(element: FolderElement) -> Result<FolderChange, Error> {
     let mut issues = Issues::new();
     let name = issues.take("name", FolderName::parse(&element.name));
     let path = issues.take("path", SecretPath::parse(element.path.as_deref().unwrap_or("/")));
-    check_description(&mut issues, element.description.as_deref());
+    issues.storable("description", element.description.as_deref(), NUL_IN_DESCRIPTION);
     issues.finish()?;
     Ok(FolderChange {
         folder: element.id,

@@ -7,9 +7,9 @@ use kms_app::actor::Actor;
 use kms_app::folders::FolderChange;
 use kms_core::names::FolderName;
 
-use super::wire::{FolderBody, FolderEnvelope, FolderQuery, FolderRequest, FoldersEnvelope, check_description};
+use super::wire::{FolderBody, FolderEnvelope, FolderQuery, FolderRequest, FoldersEnvelope};
 use crate::api::error::{ApiErrors, ApiResult};
-use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Authenticated, Issues, id};
+use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Authenticated, Issues, NUL_IN_DESCRIPTION, id};
 use crate::api::rotations::wire::checked;
 use crate::state::ServerState;
 
@@ -36,7 +36,7 @@ fn name_and_description(request: &mut FolderRequest) -> Result<(FolderName, Opti
     let (name, description) = (request.name.take(), request.description.take());
     issues.check(name.is_some(), "name", "invalid_type", "Required");
     let name = name.and_then(|text| issues.take("name", FolderName::parse(&text)));
-    check_description(&mut issues, description.as_deref());
+    issues.storable("description", description.as_deref(), NUL_IN_DESCRIPTION);
     issues.finish()?;
     Ok((checked(name)?, description))
 }

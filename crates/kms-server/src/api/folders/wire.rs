@@ -70,12 +70,6 @@ fn place(project: Option<String>, environment: Option<String>, path: Option<Stri
     })
 }
 
-/// What a folder is for, as it is given.
-pub(super) fn check_description(issues: &mut Issues, description: Option<&str>) {
-    let stored = description.is_none_or(|text| !text.contains('\0'));
-    issues.check(stored, "description", "invalid_string", "a description has no NUL characters");
-}
-
 impl FolderRequest {
     pub(super) fn place(&mut self) -> Result<PlaceSelector, ApiError> {
         place(

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::wire::name;
 use crate::api::error::{ApiError, ApiErrors, ApiResult};
 use crate::api::extract::{ApiJson, ApiPath, Authenticated, Issues, Wire, id};
 use crate::api::rotations::wire::{NoBody, checked};
@@ -112,7 +111,7 @@ async fn make(
     request: CreateEnvironmentRequest,
 ) -> Result<EnvironmentRecord, ApiError> {
     let mut issues = Issues::new();
-    let name = name(&mut issues, "name", &request.name);
+    let name = issues.short_text("name", &request.name);
     let slug = issues.take("slug", EnvironmentSlug::parse(&request.slug));
     issues.check(request.position != Some(0), "position", "too_small", "must be 1 or greater");
     issues.finish()?;
@@ -130,7 +129,7 @@ async fn change(
     request: UpdateEnvironmentRequest,
 ) -> Result<EnvironmentRecord, ApiError> {
     let mut issues = Issues::new();
-    let name = request.name.map(|text| name(&mut issues, "name", &text));
+    let name = request.name.map(|text| issues.short_text("name", &text));
     let slug = request.slug.and_then(|slug| issues.take("slug", EnvironmentSlug::parse(&slug)));
     issues.check(request.position != Some(0), "position", "too_small", "must be 1 or greater");
     issues.finish()?;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Issues, Wire};
+use crate::api::extract::{Issues, PROJECT_DESCRIPTION_LIMIT, Wire};
 
 /// What a new project is given.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -93,29 +93,11 @@ fn retention(issues: &mut Issues, days: Option<u32>) -> Option<u32> {
 /// Types that a project can have; a project of any type can hold secrets.
 pub(super) const KINDS: [&str; 7] = ["secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam", "ai"];
 
-pub(super) fn name(issues: &mut Issues, field: &str, text: &str) -> String {
-    let text = text.trim();
-    issues.check(!text.is_empty(), field, "too_small", "must not be empty");
-    issues.check(text.chars().count() <= 64, field, "too_big", "must have at most 64 characters");
-    text.to_owned()
-}
-
-fn description(issues: &mut Issues, field: &str, text: Option<String>) -> Option<String> {
-    let text = text.map(|text| text.trim().to_owned());
-    issues.check(
-        text.as_ref().is_none_or(|text| text.chars().count() <= 1024),
-        field,
-        "too_big",
-        "must have at most 1024 characters",
-    );
-    text
-}
-
 impl CreateProjectRequest {
     pub(super) fn read(self, longest_slug: usize) -> Result<kms_app::projects::NewProject, ApiError> {
         let mut issues = Issues::new();
-        let name = name(&mut issues, "projectName", &self.project_name);
-        let description = description(&mut issues, "projectDescription", self.project_description);
+        let name = issues.short_text("projectName", &self.project_name);
+        let description = issues.note("projectDescription", self.project_description, PROJECT_DESCRIPTION_LIMIT);
         let slug = self.slug.filter(|slug| !slug.trim().is_empty());
         let slug = slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 5, longest_slug)));
         let kind = self
@@ -143,7 +125,7 @@ impl CreateProjectRequest {
 impl UpdateProjectRequest {
     pub(super) fn read(self) -> Result<ProjectChanges, ApiError> {
         let mut issues = Issues::new();
-        let new_name = self.name.map(|text| name(&mut issues, "name", &text));
+        let new_name = self.name.map(|text| issues.short_text("name", &text));
         let slug = self.slug.filter(|slug| !slug.trim().is_empty());
         let slug = slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 5, 64)));
         issues.check(
@@ -153,7 +135,7 @@ impl UpdateProjectRequest {
             "must be a whole number from 1 to 100",
         );
         let audit_retention_days = retention(&mut issues, self.audit_logs_retention_days);
-        let description = description(&mut issues, "description", self.description);
+        let description = issues.note("description", self.description, PROJECT_DESCRIPTION_LIMIT);
         issues.finish()?;
         Ok(ProjectChanges {
             name: new_name,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::extract::{Issues, Wire};
+use crate::api::extract::{DESCRIPTION_LIMIT, Issues, Wire};
 use kms_app::Error;
 
 /// A time of day in UTC.
@@ -139,16 +139,7 @@ pub(super) fn interval(issues: &mut Issues, value: &Value) -> u16 {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    let days = number
-        .and_then(|number| u16::try_from(number).ok())
-        .filter(|days| (1..=3650).contains(days));
-    issues.check(
-        days.is_some(),
-        "rotationInterval",
-        "too_small",
-        "must be a whole number of days from 1 to 3650",
-    );
-    days.unwrap_or(1)
+    issues.interval("rotationInterval", number)
 }
 
 /// Reads a time of day.
@@ -158,14 +149,7 @@ pub(super) fn rotate_at(issues: &mut Issues, body: Option<RotateAtBody>) -> Opti
 
 /// Reads a description: trimmed, at most 256 characters.
 pub(in crate::api) fn description(issues: &mut Issues, text: Option<String>) -> Option<String> {
-    let text = text.map(|text| text.trim().to_owned());
-    issues.check(
-        text.as_ref().is_none_or(|text| text.chars().count() <= 256),
-        "description",
-        "too_big",
-        "must have at most 256 characters",
-    );
-    text
+    issues.note("description", text, DESCRIPTION_LIMIT)
 }
 
 /// A value that was checked; its absence means that an issue went unnoticed.

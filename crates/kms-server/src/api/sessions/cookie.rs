@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use kms_app::sessions::SessionGrant;
 use kms_core::secret::SecretString;
 
-use crate::state::{ServerState, forwarded_proto};
+use crate::state::{ServerState, cookie, is_https};
 
 const NAME: &str = "jid";
 
@@ -53,9 +53,9 @@ impl FromRequestParts<ServerState> for Place {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Infallible> {
-        let public = state.settings.public_url.as_deref();
-        let secure = public.is_some_and(|url| url.starts_with("https:")) || forwarded_proto(parts, &state.settings) == Some("https");
-        Ok(Self(CookiePlace { secure }))
+        Ok(Self(CookiePlace {
+            secure: is_https(parts, &state.settings),
+        }))
     }
 }
 
@@ -67,15 +67,6 @@ impl FromRequestParts<ServerState> for RefreshCookie {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &ServerState) -> Result<Self, Infallible> {
-        let token = parts
-            .headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|list| list.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(name, value)| *name == NAME && !value.is_empty())
-            .map(|(_, value)| SecretString::new(value));
-        Ok(Self(token))
+        Ok(Self(cookie(&parts.headers, NAME).map(SecretString::new)))
     }
 }

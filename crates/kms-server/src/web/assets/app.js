@@ -72,7 +72,7 @@
 
   const copied = async (button) => {
     try {
-      await navigator.clipboard.writeText(button.dataset.copy ?? document.getElementById(button.dataset.copyFrom)?.textContent ?? "");
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copyFrom)?.textContent ?? "");
       toast("Copied.");
     } catch {
       toast("The browser does not allow copying here; select the text instead.");
@@ -80,7 +80,7 @@
   };
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("button, [data-close]");
+    const target = event.target.closest("button");
     all("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
     if (!target) return;
     if (target.dataset.mask) {
@@ -89,7 +89,7 @@
       input.type = shown ? "text" : "password";
       target.textContent = shown ? "Hide" : "Show";
       target.setAttribute("aria-pressed", String(shown));
-    } else if (target.dataset.copy !== undefined || target.dataset.copyFrom) {
+    } else if (target.dataset.copyFrom) {
       copied(target);
     } else if (target.dataset.hide) {
       const shown = document.getElementById(target.dataset.hide);

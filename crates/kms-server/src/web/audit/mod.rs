@@ -11,7 +11,7 @@ use kms_core::ids::ProjectId;
 use serde::Deserialize;
 
 use super::error::WebResult;
-use super::frame::Frame;
+use super::frame::{Frame, InProject};
 use super::page::{Page, encoded};
 use super::session::Viewer;
 use super::show::At;
@@ -122,7 +122,7 @@ async fn page(
 }
 
 pub(super) async fn of_org(State(state): State<ServerState>, viewer: Viewer, Query(wanted): Query<Wanted>) -> WebResult {
-    let frame = viewer.org_frame(&state, "/audit-logs").await?;
+    let frame = viewer.in_org(&state, "/audit-logs").await?.frame;
     Ok(page(&state, &viewer, frame, "/audit-logs".to_owned(), None, wanted).await?)
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn of_project(
     Path(id): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> WebResult {
-    let (frame, found) = viewer.project_frame(&state, &id, "audit-logs").await?;
+    let InProject { frame, project, .. } = viewer.in_project(&state, &id, "audit-logs").await?;
     let action = format!("/projects/{id}/audit-logs");
-    Ok(page(&state, &viewer, frame, action, Some(found.record.id), wanted).await?)
+    Ok(page(&state, &viewer, frame, action, Some(project.record.id), wanted).await?)
 }

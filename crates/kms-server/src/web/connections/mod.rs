@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use kms_app::Error;
+use kms_app::access::{OrgScope, ProjectScope};
 use kms_app::connections::{ConnectableApp, Connection, ConnectionChanges, GivenCredentials, NewConnection};
 use kms_core::ids::ConnectionId;
 use kms_core::names::ResourceName;
@@ -13,11 +14,11 @@ use serde_json::{Map, Value};
 
 use super::error::WebResult;
 use super::form::{Field, Form, Given, Kind};
-use super::frame::Frame;
-use super::page::{Page, Refused, unprocessable};
+use super::frame::{Frame, InOrg, InProject};
+use super::page::Page;
 use super::session::Viewer;
-use super::show::At;
-use crate::api::extract::{Issues, id};
+use super::show::{At, initials};
+use crate::api::extract::{DESCRIPTION_LIMIT, Issues, id};
 use crate::state::ServerState;
 
 pub(super) struct Row {
@@ -99,10 +100,6 @@ fn home(project: Option<&str>) -> String {
     project.map_or_else(|| "/app-connections".to_owned(), |id| format!("/projects/{id}/integrations"))
 }
 
-fn initials(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_uppercase()).take(2).collect()
-}
-
 fn app_of(state: &ServerState, slug: &str) -> Result<&'static ConnectableApp, Error> {
     state
         .app
@@ -128,36 +125,30 @@ fn row(state: &ServerState, connection: &Connection, place: String) -> Result<Ro
 }
 
 pub(super) async fn of_org(State(state): State<ServerState>, viewer: Viewer) -> WebResult {
-    let frame = viewer.org_frame(&state, "/app-connections").await?.titled("App Connections");
+    let InOrg { frame, scope } = viewer.in_org(&state, "/app-connections").await?;
     let org_name = frame.org_name().to_owned();
     let mut rows = Vec::new();
     for (connection, project) in state.app.list_connections(&viewer.actor, None, None).await? {
         let place = project.map_or_else(|| org_name.clone(), |project| format!("Project {}", project.name));
         rows.push(row(&state, &connection, place)?);
     }
-    let may_create = state
-        .app
-        .org_access(&viewer.actor)
-        .await?
-        .allows(org::APP_CONNECTIONS_CREATE, &Resource::ANY);
     Ok(Page(ConnectionsPage {
-        frame,
+        frame: frame.titled("App Connections"),
         heading: "App Connections",
         in_project: false,
         add: "/app-connections/new".to_owned(),
-        may_create,
+        may_create: scope.allows(org::APP_CONNECTIONS_CREATE, &Resource::ANY),
         rows,
     })
     .into_response())
 }
 
 pub(super) async fn of_project(State(state): State<ServerState>, viewer: Viewer, Path(project_id): Path<String>) -> WebResult {
-    let (frame, project) = viewer.project_frame(&state, &project_id, "integrations").await?;
+    let InProject { frame, project, scope } = viewer.in_project(&state, &project_id, "integrations").await?;
     let mut rows = Vec::new();
     for (connection, _project) in state.app.list_connections(&viewer.actor, None, Some(project.record.id)).await? {
         rows.push(row(&state, &connection, format!("Project {}", project.record.name))?);
     }
-    let scope = state.app.project_access(&viewer.actor, project.record.id).await?;
     // Those of the organization are listed where they may be used.
     if scope.allows_somewhere(project::APP_CONNECTIONS_CONNECT) {
         for app in state.app.connectable_apps() {
@@ -177,18 +168,39 @@ pub(super) async fn of_project(State(state): State<ServerState>, viewer: Viewer,
     .into_response())
 }
 
-/// The frame of a page about connections of the organization or of a project.
-async fn frame_for(state: &ServerState, viewer: &Viewer, project: Option<&str>) -> Result<Frame, Error> {
-    let (frame, label) = match project {
-        Some(id) => (viewer.project_frame(state, id, "integrations").await?.0, "Integrations"),
-        None => (viewer.org_frame(state, "/app-connections").await?, "App Connections"),
+/// What the viewer may do where a connection lives.
+enum Where {
+    Org(OrgScope),
+    Project(ProjectScope),
+}
+
+impl Where {
+    fn allows(&self, (in_org, in_project): (Permission, Permission), resource: &Resource<'_>) -> bool {
+        match self {
+            Self::Org(scope) => scope.allows(in_org, resource),
+            Self::Project(scope) => scope.allows(in_project, resource),
+        }
+    }
+}
+
+/// The frame of a page about connections of the organization or of a project, and what may be done there.
+async fn frame_for(state: &ServerState, viewer: &Viewer, project: Option<&str>) -> Result<(Frame, Where), Error> {
+    let (frame, label, place) = match project {
+        Some(id) => {
+            let found = viewer.in_project(state, id, "integrations").await?;
+            (found.frame, "Integrations", Where::Project(found.scope))
+        }
+        None => {
+            let found = viewer.in_org(state, "/app-connections").await?;
+            (found.frame, "App Connections", Where::Org(found.scope))
+        }
     };
-    Ok(frame.below(label, home(project)))
+    Ok((frame.below(label, home(project)), place))
 }
 
 pub(super) async fn apps(State(state): State<ServerState>, viewer: Viewer, Query(wanted): Query<Wanted>) -> WebResult {
     let project = wanted.project.filter(|id| !id.is_empty());
-    let frame = frame_for(&state, &viewer, project.as_deref()).await?.titled("Add Connection");
+    let (frame, _place) = frame_for(&state, &viewer, project.as_deref()).await?;
     let search = wanted.q.unwrap_or_default();
     let query = project.as_deref().map(|id| format!("?project={id}")).unwrap_or_default();
     let apps = state
@@ -204,7 +216,7 @@ pub(super) async fn apps(State(state): State<ServerState>, viewer: Viewer, Query
         })
         .collect();
     Ok(Page(AppsPage {
-        frame,
+        frame: frame.titled("Add Connection"),
         action: "/app-connections/new",
         project: project.unwrap_or_default(),
         search,
@@ -250,7 +262,7 @@ async fn new_page(
     project: Option<&str>,
     form: Form,
 ) -> Result<NewPage, Error> {
-    let frame = frame_for(state, viewer, project).await?;
+    let (frame, _place) = frame_for(state, viewer, project).await?;
     let add = project.map(|id| format!("?project={id}")).unwrap_or_default();
     Ok(NewPage {
         frame: frame.below("Add Connection", format!("/app-connections/new{add}")).titled(app.name),
@@ -269,13 +281,6 @@ pub(super) async fn new(
     let project = wanted.project.filter(|id| !id.is_empty());
     let form = new_form(app, project.as_deref());
     Ok(Page(new_page(&state, &viewer, app, project.as_deref(), form).await?).into_response())
-}
-
-fn description(issues: &mut Issues, given: &Given) -> Option<String> {
-    let text = given.optional("description");
-    let fits = text.as_ref().is_none_or(|text| text.chars().count() <= 256);
-    issues.check(fits, "description", "too_big", "must have at most 256 characters");
-    text
 }
 
 fn credentials(app: &ConnectableApp, method: &str, given: &Given) -> GivenCredentials {
@@ -302,7 +307,7 @@ pub(super) async fn create(
     let made = async {
         let mut issues = Issues::new();
         let name = issues.take("name", ResourceName::parse(given.text("name")));
-        let description = description(&mut issues, &given);
+        let description = issues.note("description", given.optional("description"), DESCRIPTION_LIMIT);
         let method = given.text("method").to_owned();
         let credentials = credentials(app, &method, &given);
         issues.append(state.app.check_credentials(app.slug, &method, &credentials));
@@ -324,10 +329,11 @@ pub(super) async fn create(
         Err(error) => {
             let at = place_of(&error, app);
             let form = new_form(app, project.as_deref());
-            match viewer.refused(error, form, &given, at.as_deref())? {
-                Refused::Part(problems) => Ok(problems),
-                Refused::Page(form) => Ok(unprocessable(new_page(&state, &viewer, app, project.as_deref(), *form).await?)),
-            }
+            viewer
+                .refuse(error, form, &given, at.as_deref(), |form| {
+                    new_page(&state, &viewer, app, project.as_deref(), form)
+                })
+                .await
         }
     }
 }
@@ -383,30 +389,24 @@ fn delete_form(record_app: &str, id: ConnectionId, name: &str) -> Form {
     .danger()
 }
 
-async fn one_page(
-    state: &ServerState,
-    viewer: &Viewer,
-    slug: &str,
-    id_text: &str,
-    edited: Option<Form>,
-    deleted: Option<Form>,
-) -> Result<OnePage, Error> {
+async fn one_page(state: &ServerState, viewer: &Viewer, slug: &str, wanted: &str, again: Option<Form>) -> Result<OnePage, Error> {
     let app = app_of(state, slug)?;
-    let connection = state.app.get_connection(&viewer.actor, slug, id("connectionId", id_text)?).await?;
+    let connection = state.app.get_connection(&viewer.actor, slug, id("connectionId", wanted)?).await?;
     let record = &connection.record;
+    let id_text = record.id.to_string();
     let project = record.project.map(|id| id.to_string());
-    let frame = frame_for(state, viewer, project.as_deref()).await?.titled(&record.name);
+    let (frame, place) = frame_for(state, viewer, project.as_deref()).await?;
     let uses = state.app.connection_usage(&viewer.actor, slug, record.id).await?;
-    let may = |in_org: Permission, in_project: Permission| may_on(state, viewer, &connection, in_org, in_project);
-    let edit = may(org::APP_CONNECTIONS_EDIT, project::APP_CONNECTIONS_EDIT)
-        .await?
-        .then(|| edited.unwrap_or_else(|| edit_form(app, &connection)));
-    let delete = may(org::APP_CONNECTIONS_DELETE, project::APP_CONNECTIONS_DELETE)
-        .await?
-        .then(|| deleted.unwrap_or_else(|| delete_form(slug, record.id, &record.name)));
+    let resource = Resource::ANY.through(&id_text);
+    let edit = place
+        .allows((org::APP_CONNECTIONS_EDIT, project::APP_CONNECTIONS_EDIT), &resource)
+        .then(|| edit_form(app, &connection).or_again(again.as_ref()));
+    let delete = place
+        .allows((org::APP_CONNECTIONS_DELETE, project::APP_CONNECTIONS_DELETE), &resource)
+        .then(|| delete_form(slug, record.id, &record.name).or_again(again.as_ref()));
     Ok(OnePage {
-        frame,
-        id: record.id.to_string(),
+        frame: frame.titled(&record.name),
+        id: id_text.clone(),
         app: app.name,
         initials: initials(app.name),
         method: app.method(&record.method).map_or("", |method| method.label),
@@ -428,24 +428,8 @@ async fn one_page(
     })
 }
 
-/// Whether the viewer may do something to a connection, where it lives.
-async fn may_on(
-    state: &ServerState,
-    viewer: &Viewer,
-    connection: &Connection,
-    in_org: Permission,
-    in_project: Permission,
-) -> Result<bool, Error> {
-    let text = connection.record.id.to_string();
-    let resource = Resource::ANY.through(&text);
-    Ok(match connection.record.project {
-        None => state.app.org_access(&viewer.actor).await?.allows(in_org, &resource),
-        Some(own) => state.app.project_access(&viewer.actor, own).await?.allows(in_project, &resource),
-    })
-}
-
 pub(super) async fn one(State(state): State<ServerState>, viewer: Viewer, Path((slug, id_text)): Path<(String, String)>) -> WebResult {
-    Ok(Page(one_page(&state, &viewer, &slug, &id_text, None, None).await?).into_response())
+    Ok(Page(one_page(&state, &viewer, &slug, &id_text, None).await?).into_response())
 }
 
 pub(super) async fn save(
@@ -460,7 +444,7 @@ pub(super) async fn save(
     let saved = async {
         let mut issues = Issues::new();
         let name = issues.take("name", ResourceName::parse(given.text("name")));
-        let description = description(&mut issues, &given);
+        let description = issues.note("description", given.optional("description"), DESCRIPTION_LIMIT);
         issues.finish()?;
         let method = before.record.method.as_str();
         let typed = app.method(method).is_some_and(|method| {
@@ -478,10 +462,11 @@ pub(super) async fn save(
         Ok(_connection) => Ok(viewer.go(&format!("/app-connections/{slug}/{connection_id}?done=connection-saved"))),
         Err(error) => {
             let at = place_of(&error, app);
-            match viewer.refused(error, edit_form(app, &before), &given, at.as_deref())? {
-                Refused::Part(problems) => Ok(problems),
-                Refused::Page(form) => Ok(unprocessable(one_page(&state, &viewer, &slug, &id_text, Some(*form), None).await?)),
-            }
+            viewer
+                .refuse(error, edit_form(app, &before), &given, at.as_deref(), |form| {
+                    one_page(&state, &viewer, &slug, &id_text, Some(form))
+                })
+                .await
         }
     }
 }
@@ -504,9 +489,12 @@ pub(super) async fn delete(
             let project = connection.record.project.map(|id| id.to_string());
             Ok(viewer.go(&format!("{}?done=connection-deleted", home(project.as_deref()))))
         }
-        Err(error) => match viewer.refused(error, delete_form(&slug, connection_id, &name), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(one_page(&state, &viewer, &slug, &id_text, None, Some(*form)).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, delete_form(&slug, connection_id, &name), &given, None, |form| {
+                    one_page(&state, &viewer, &slug, &id_text, Some(form))
+                })
+                .await
+        }
     }
 }

@@ -68,10 +68,7 @@ pub(super) async fn show(State(state): State<ServerState>, visit: Visit, Query(w
 pub(super) async fn log_in(State(state): State<ServerState>, visit: Visit, given: Given) -> WebResult {
     let refused = |error: &Error| -> Response {
         let form = form(local(given.text("next"))).filled(&given).refused(error);
-        refuse(visit.part, &form, || LoginPage {
-            look: visit.look,
-            form: form.clone(),
-        })
+        refuse(visit.part, form, |form| LoginPage { look: visit.look, form })
     };
     let mut issues = Issues::new();
     let email = issues.take("email", Email::parse(given.text("email")));

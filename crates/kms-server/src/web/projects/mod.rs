@@ -10,11 +10,11 @@ use serde::Deserialize;
 use super::error::WebResult;
 use super::form::{Field, Form, Given};
 use super::form_page::FormPage;
-use super::frame::Frame;
-use super::page::{Page, Refused, unprocessable};
+use super::frame::{Frame, InOrg};
+use super::page::Page;
 use super::session::Viewer;
 use super::show::Paging;
-use crate::api::extract::Issues;
+use crate::api::extract::{Issues, PROJECT_DESCRIPTION_LIMIT};
 use crate::state::ServerState;
 
 pub(super) struct Row {
@@ -46,7 +46,7 @@ pub(super) struct Wanted {
 const SIZE: usize = 60;
 
 pub(super) async fn list(State(state): State<ServerState>, viewer: Viewer, Query(wanted): Query<Wanted>) -> WebResult {
-    let frame = viewer.org_frame(&state, "/projects").await?.titled("Projects");
+    let InOrg { frame, scope } = viewer.in_org(&state, "/projects").await?;
     let search = wanted.q.unwrap_or_default();
     let lowered = search.to_lowercase();
     let projects = state.app.list_projects(&viewer.actor).await?;
@@ -69,13 +69,9 @@ pub(super) async fn list(State(state): State<ServerState>, viewer: Viewer, Query
             environments: project.environments.into_iter().map(|environment| environment.name).collect(),
         })
         .collect();
-    let may_create = state
-        .app
-        .org_access(&viewer.actor)
-        .await?
-        .allows(org::PROJECT_CREATE, &Resource::ANY);
+    let may_create = scope.allows(org::PROJECT_CREATE, &Resource::ANY);
     Ok(Page(ProjectsPage {
-        frame,
+        frame: frame.titled("Projects"),
         rows,
         all,
         search,
@@ -107,8 +103,9 @@ fn form() -> Form {
 
 async fn form_page(state: &ServerState, viewer: &Viewer, form: Form) -> Result<FormPage, kms_app::Error> {
     let frame = viewer
-        .org_frame(state, "/projects")
+        .in_org(state, "/projects")
         .await?
+        .frame
         .below("Projects", "/projects".to_owned());
     Ok(FormPage {
         frame: frame.titled("Add Project"),
@@ -125,10 +122,11 @@ pub(super) async fn create(State(state): State<ServerState>, viewer: Viewer, giv
     let made = async {
         let mut issues = Issues::new();
         let name = issues.short_text("name", given.text("name"));
+        let description = issues.note("description", given.optional("description"), PROJECT_DESCRIPTION_LIMIT);
         issues.finish()?;
         let new = NewProject {
             name,
-            description: given.optional("description"),
+            description,
             slug: None,
             kind: "secret-manager".to_owned(),
             default_environments: given.ticked("environments"),
@@ -138,9 +136,10 @@ pub(super) async fn create(State(state): State<ServerState>, viewer: Viewer, giv
     };
     match made.await {
         Ok(project) => Ok(viewer.go(&format!("/projects/{}/secrets?done=project-created", project.record.id))),
-        Err(error) => match viewer.refused(error, form(), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(form_page(&state, &viewer, *form).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, form(), &given, None, |form| form_page(&state, &viewer, form))
+                .await
+        }
     }
 }

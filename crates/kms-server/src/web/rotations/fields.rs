@@ -6,7 +6,7 @@ use kms_app::rotations::RotationType;
 use kms_core::rotation::schedule::RotateAt;
 use serde_json::{Map, Number, Value};
 
-use crate::api::extract::Issues;
+use crate::api::extract::{DESCRIPTION_LIMIT, Issues};
 use crate::web::form::{Field, Given, Kind};
 
 /// When it runs.
@@ -52,15 +52,7 @@ pub(super) fn details() -> Vec<Field> {
 }
 
 pub(super) fn read_interval(issues: &mut Issues, given: &Given) -> u16 {
-    let days = given.text("rotationInterval").trim().parse::<u16>().ok();
-    let days = days.filter(|days| (1..=3650).contains(days));
-    issues.check(
-        days.is_some(),
-        "rotationInterval",
-        "too_small",
-        "must be a whole number of days from 1 to 3650",
-    );
-    days.unwrap_or(1)
+    issues.interval("rotationInterval", given.text("rotationInterval").trim().parse().ok())
 }
 
 /// The time of day in UTC: what was typed, less the zone's offset in minutes.
@@ -108,10 +100,7 @@ pub(super) fn read_mapping(kind: &RotationType, given: &Given) -> Value {
 }
 
 pub(super) fn read_description(issues: &mut Issues, given: &Given) -> Option<String> {
-    let text = given.optional("description");
-    let fits = text.as_ref().is_none_or(|text| text.chars().count() <= 256);
-    issues.check(fits, "description", "too_big", "must have at most 256 characters");
-    text
+    issues.note("description", given.optional("description"), DESCRIPTION_LIMIT)
 }
 
 /// Parameters as they are shown: label and value.

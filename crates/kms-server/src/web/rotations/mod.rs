@@ -15,7 +15,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 
 use super::error::{WebError, WebResult};
-use super::frame::Frame;
+use super::frame::{Frame, InProject};
 use super::page::Page;
 use super::session::Viewer;
 use super::show::At;
@@ -47,7 +47,7 @@ fn kind_name(state: &ServerState, kind: &str) -> &'static str {
 }
 
 pub(super) async fn list(State(state): State<ServerState>, viewer: Viewer, Path(project): Path<String>) -> WebResult {
-    let (frame, found) = viewer.project_frame(&state, &project, "rotations").await?;
+    let InProject { frame, project: found, .. } = viewer.in_project(&state, &project, "rotations").await?;
     let rotations = state.app.list_rotations(&viewer.actor, found.record.id, None).await?;
     let rows = rotations
         .into_iter()

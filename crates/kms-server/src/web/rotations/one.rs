@@ -18,8 +18,8 @@ use crate::web::charts::{Life, Span, Timeline};
 use crate::web::error::WebResult;
 use crate::web::form::{Field, Form, Given, Kind, require_typed};
 use crate::web::form_page::FormPage;
-use crate::web::frame::Frame;
-use crate::web::page::{Page, Refused, unprocessable};
+use crate::web::frame::{Frame, InProject};
+use crate::web::page::Page;
 use crate::web::place::Here;
 use crate::web::session::Viewer;
 use crate::web::show::At;
@@ -77,13 +77,10 @@ fn base(project: &str, rotation: &Rotation) -> String {
 
 /// The rotation that the address names, with its type. One of another project is none.
 async fn found(state: &ServerState, viewer: &Viewer, project: &str, text: &str) -> Result<(Rotation, &'static RotationType), Error> {
-    let unknown = || Error::not_found(format!("no rotation with the id {text}"));
-    let wanted = id("rotationId", text)?;
-    let rotations = state.app.list_rotations(&viewer.actor, id("projectId", project)?, None).await?;
-    let rotation = rotations
-        .into_iter()
-        .find(|rotation| rotation.record.id == wanted)
-        .ok_or_else(unknown)?;
+    let rotation = state.app.get_rotation_of_any_type(&viewer.actor, id("rotationId", text)?).await?;
+    if rotation.record.project.to_string() != project {
+        return Err(Error::not_found(format!("no rotation with the id {text}")));
+    }
     let kind = fields::known(&state.app, &rotation.record.kind)?;
     Ok((rotation, kind))
 }
@@ -202,19 +199,11 @@ fn run(attempt: AttemptRecord) -> Run {
     }
 }
 
-async fn page(
-    state: &ServerState,
-    viewer: &Viewer,
-    project_id: &str,
-    text: &str,
-    rotated: Option<Form>,
-    checked: Option<Form>,
-) -> Result<RotationPage, Error> {
+async fn page(state: &ServerState, viewer: &Viewer, project_id: &str, text: &str, again: Option<Form>) -> Result<RotationPage, Error> {
     let (rotation, kind) = found(state, viewer, project_id, text).await?;
-    let (frame, _found) = viewer.project_frame(state, project_id, "rotations").await?;
+    let InProject { frame, scope, .. } = viewer.in_project(state, project_id, "rotations").await?;
     let record = &rotation.record;
     let (keys, attempts) = state.app.rotation_history(&viewer.actor, kind.slug, record.id).await?;
-    let scope = state.app.project_access(&viewer.actor, record.project).await?;
     let connection = record.connection.to_string();
     let at = Resource::at(&rotation.environment.slug, rotation.folder.path.as_str()).through(&connection);
     let here = Here {
@@ -250,8 +239,8 @@ async fn page(
         runs: attempts.into_iter().map(run).collect(),
         rotate: scope
             .allows(project::ROTATION_ROTATE, &at)
-            .then(|| rotated.unwrap_or_else(|| rotate_form(&base))),
-        check: checked.unwrap_or_else(|| check_form(&base)),
+            .then(|| rotate_form(&base).or_again(again.as_ref())),
+        check: check_form(&base).or_again(again.as_ref()),
         may_edit: scope.allows(project::ROTATION_EDIT, &at),
         may_delete: scope.allows(project::ROTATION_DELETE, &at),
         base,
@@ -263,7 +252,7 @@ pub(in crate::web) async fn show(
     viewer: Viewer,
     Path((project, text)): Path<(String, String)>,
 ) -> WebResult {
-    Ok(Page(page(&state, &viewer, &project, &text, None, None).await?).into_response())
+    Ok(Page(page(&state, &viewer, &project, &text, None).await?).into_response())
 }
 
 pub(in crate::web) async fn rotate_now(
@@ -276,10 +265,13 @@ pub(in crate::web) async fn rotate_now(
     let base = base(&project, &rotation);
     match state.app.rotate_now(&viewer.actor, kind.slug, rotation.record.id).await {
         Ok(_rotation) => Ok(viewer.go(&format!("{base}?done=rotated"))),
-        Err(error) => match viewer.refused(error, rotate_form(&base), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(page(&state, &viewer, &project, &text, Some(*form), None).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, rotate_form(&base), &given, None, |form| {
+                    page(&state, &viewer, &project, &text, Some(form))
+                })
+                .await
+        }
     }
 }
 
@@ -293,10 +285,13 @@ pub(in crate::web) async fn check(
     let base = base(&project, &rotation);
     match state.app.check_rotation(&viewer.actor, kind.slug, rotation.record.id).await {
         Ok(()) => Ok(viewer.go(&format!("{base}?done=checked"))),
-        Err(error) => match viewer.refused(error, check_form(&base), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(page(&state, &viewer, &project, &text, None, Some(*form)).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, check_form(&base), &given, None, |form| {
+                    page(&state, &viewer, &project, &text, Some(form))
+                })
+                .await
+        }
     }
 }
 
@@ -325,7 +320,7 @@ fn edit_form(base: &str, rotation: &Rotation, kind: &RotationType) -> Form {
 }
 
 async fn edit_page(state: &ServerState, viewer: &Viewer, project: &str, rotation: &Rotation, form: Form) -> Result<FormPage, Error> {
-    let (frame, _found) = viewer.project_frame(state, project, "rotations").await?;
+    let frame = viewer.in_project(state, project, "rotations").await?.frame;
     Ok(FormPage {
         frame: frame
             .below("Secret Rotation", format!("/projects/{project}/rotations"))
@@ -377,10 +372,13 @@ pub(in crate::web) async fn save(
     };
     match saved.await {
         Ok(_rotation) => Ok(viewer.go(&format!("{base}?done=rotation-saved"))),
-        Err(error) => match viewer.refused(error, edit_form(&base, &rotation, kind), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(edit_page(&state, &viewer, &project, &rotation, *form).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, edit_form(&base, &rotation, kind), &given, None, |form| {
+                    edit_page(&state, &viewer, &project, &rotation, form)
+                })
+                .await
+        }
     }
 }
 
@@ -410,7 +408,7 @@ fn removal_form(base: &str, rotation: &Rotation) -> Form {
 }
 
 async fn delete_page(state: &ServerState, viewer: &Viewer, project: &str, rotation: &Rotation, form: Form) -> Result<DeletePage, Error> {
-    let (frame, _found) = viewer.project_frame(state, project, "rotations").await?;
+    let frame = viewer.in_project(state, project, "rotations").await?.frame;
     Ok(DeletePage {
         frame: frame
             .below("Secret Rotation", format!("/projects/{project}/rotations"))
@@ -452,9 +450,12 @@ pub(in crate::web) async fn delete(
     };
     match deleted.await {
         Ok(_rotation) => Ok(viewer.go(&format!("/projects/{project}/rotations?done=rotation-deleted"))),
-        Err(error) => match viewer.refused(error, removal_form(&base(&project, &rotation), &rotation), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(delete_page(&state, &viewer, &project, &rotation, *form).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, removal_form(&base(&project, &rotation), &rotation), &given, None, |form| {
+                    delete_page(&state, &viewer, &project, &rotation, form)
+                })
+                .await
+        }
     }
 }

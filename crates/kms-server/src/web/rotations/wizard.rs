@@ -15,10 +15,11 @@ use crate::state::ServerState;
 use crate::web::error::WebResult;
 use crate::web::form::{Field, Form, Given, Kind};
 use crate::web::frame::Frame;
-use crate::web::page::{Page, Refused, encoded, unprocessable};
+use crate::web::page::{Page, encoded};
 use crate::web::place::Here;
-use crate::web::secrets::frame_of;
+use crate::web::secrets::{InEnvironment, in_environment};
 use crate::web::session::Viewer;
+use crate::web::show::initials;
 
 #[derive(Deserialize)]
 pub(in crate::web) struct Wanted {
@@ -70,14 +71,14 @@ pub(in crate::web) async fn types(
     Query(wanted): Query<Wanted>,
 ) -> WebResult {
     let here = Here::new(&project, wanted.environment.as_deref().unwrap_or_default(), wanted.path.as_deref())?;
-    let (frame, _tabs, name) = frame_of(&state, &viewer, &here).await?;
+    let InEnvironment { frame, name, .. } = in_environment(&state, &viewer, &here).await?;
     let kinds = state
         .app
         .rotation_options()
         .into_iter()
         .map(|option| KindCard {
             name: option.name,
-            initials: option.name.chars().filter(|letter| letter.is_uppercase()).take(2).collect(),
+            initials: initials(option.name),
             href: address(&here, option.kind),
         })
         .collect();
@@ -149,7 +150,7 @@ impl Wizard<'_> {
     }
 
     async fn page(&self, step: usize, form: Form, given: Option<&Given>) -> Result<WizardPage, Error> {
-        let (frame, _tabs, name) = frame_of(self.state, self.viewer, &self.here).await?;
+        let InEnvironment { frame, name, .. } = in_environment(self.state, self.viewer, &self.here).await?;
         let review = match given {
             Some(given) if step == REVIEW => self.review(given, &name),
             _ => Vec::new(),
@@ -335,15 +336,12 @@ pub(in crate::web) async fn step(
             let page = wizard.page(to, wizard.form(to, Some(&given)), Some(&given)).await?;
             Ok(Page(page).into_response())
         }
-        Err(error) => match viewer.refused(error, wizard.form(at, Some(&given)), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(mut form) => {
-                // The step in the form is the one that is shown.
-                for field in form.fields.iter_mut().filter(|field| field.name == "step") {
-                    field.value = at.to_string();
-                }
-                Ok(unprocessable(wizard.page(at, *form, Some(&given)).await?))
-            }
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, wizard.form(at, Some(&given)), &given, None, |form| {
+                    wizard.page(at, form, Some(&given))
+                })
+                .await
+        }
     }
 }

@@ -14,8 +14,9 @@ use serde::Deserialize;
 use super::error::WebResult;
 use super::form::{Field, Form, Given, Kind, require_typed};
 use super::frame::Frame;
-use super::page::{Page, Refused, unprocessable};
+use super::page::Page;
 use super::place::Here;
+use super::secrets::{InEnvironment, in_environment};
 use super::session::Viewer;
 use super::show::At;
 use crate::api::extract::{Issues, id};
@@ -124,22 +125,20 @@ fn delete_form(secret: &Secret) -> Form {
     Form::new("delete", action, "Delete Secret", vec![field]).busy("Deleting…").danger()
 }
 
-async fn page(
-    state: &ServerState,
-    viewer: &Viewer,
-    secret: Secret,
-    edited: Option<Form>,
-    deleted: Option<Form>,
-) -> Result<SecretPage, Error> {
+async fn page(state: &ServerState, viewer: &Viewer, secret: Secret, again: Option<Form>) -> Result<SecretPage, Error> {
     let here = here_of(&secret);
-    let (frame, _tabs, environment) = super::secrets::frame_of(state, viewer, &here).await?;
-    let scope = state.app.project_access(&viewer.actor, secret.project()).await?;
+    let InEnvironment {
+        frame,
+        name: environment,
+        scope,
+        ..
+    } = in_environment(state, viewer, &here).await?;
     let at = Resource::at(&here.environment, here.path.as_str()).named(&secret.record.key);
     let edit = scope
         .allows(project::SECRETS_EDIT, &at)
-        .then(|| edited.unwrap_or_else(|| edit_form(&secret)));
+        .then(|| edit_form(&secret).or_again(again.as_ref()));
     let delete = (secret.record.rotation.is_none() && scope.allows(project::SECRETS_DELETE, &at))
-        .then(|| deleted.unwrap_or_else(|| delete_form(&secret)));
+        .then(|| delete_form(&secret).or_again(again.as_ref()));
     let versions = state.app.list_secret_versions(&viewer.actor, secret.record.id, 0, 100).await?;
     Ok(SecretPage {
         frame: frame
@@ -186,7 +185,7 @@ async fn page(
 
 pub(super) async fn show(State(state): State<ServerState>, viewer: Viewer, Path((project, id)): Path<(String, String)>) -> WebResult {
     let secret = found(&state, &viewer, &project, &id).await?;
-    Ok(Page(page(&state, &viewer, secret, None, None).await?).into_response())
+    Ok(Page(page(&state, &viewer, secret, None).await?).into_response())
 }
 
 #[derive(Deserialize)]
@@ -214,7 +213,9 @@ pub(super) async fn reveal(
     if viewer.part {
         return Ok(Page(Revealed { slot: &slot, value }).into_response());
     }
-    let (frame, _tabs, environment) = super::secrets::frame_of(&state, &viewer, &here).await?;
+    let InEnvironment {
+        frame, name: environment, ..
+    } = in_environment(&state, &viewer, &here).await?;
     Ok(Page(RevealedPage {
         frame: frame
             .below(&environment, here.environment_at(here.path.as_str()))
@@ -261,13 +262,13 @@ pub(super) async fn save(
     };
     match saved.await {
         Ok(_secret) => Ok(viewer.go(&format!("{}?done=secret-saved", base(&project, secret.record.id)))),
-        Err(error) => match viewer.refused(error, edit_form(&secret), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(mut form) => {
-                form.clear_areas();
-                Ok(unprocessable(page(&state, &viewer, secret, Some(*form), None).await?))
-            }
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, edit_form(&secret), &given, None, |form| {
+                    page(&state, &viewer, secret, Some(form))
+                })
+                .await
+        }
     }
 }
 
@@ -309,9 +310,12 @@ pub(super) async fn delete(
     };
     match deleted.await {
         Ok(_secrets) => Ok(viewer.go(&here.done("secret-deleted"))),
-        Err(error) => match viewer.refused(error, delete_form(&secret), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(form) => Ok(unprocessable(page(&state, &viewer, secret, None, Some(*form)).await?)),
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, delete_form(&secret), &given, None, |form| {
+                    page(&state, &viewer, secret, Some(form))
+                })
+                .await
+        }
     }
 }

@@ -10,12 +10,13 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use kms_app::Error;
+use kms_app::access::ProjectScope;
 use kms_app::secrets::{ListQuery, ReadOptions, Secret};
 use kms_core::permission::{Resource, project};
 use serde::Deserialize;
 
 use super::error::WebResult;
-use super::frame::Frame;
+use super::frame::{Frame, InProject};
 use super::page::Page;
 use super::place::Here;
 use super::session::Viewer;
@@ -108,7 +109,7 @@ pub(super) async fn overview(
     Path(id): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> WebResult {
-    let (frame, found) = viewer.project_frame(&state, &id, "secrets").await?;
+    let InProject { frame, project: found, .. } = viewer.in_project(&state, &id, "secrets").await?;
     let here = Here::new(&id, "", wanted.path.as_deref())?;
     let search = wanted.q.unwrap_or_default();
     let lowered = search.to_lowercase();
@@ -227,9 +228,24 @@ pub(super) struct EnvironmentPage {
     pub(super) may_add_folder: bool,
 }
 
-/// The frame of a page about an environment, and the environment's name.
-pub(super) async fn frame_of(state: &ServerState, viewer: &Viewer, here: &Here) -> Result<(Frame, Vec<Column>, String), Error> {
-    let (frame, found) = viewer.project_frame(state, &here.project, "secrets").await?;
+/// A page about an environment.
+pub(super) struct InEnvironment {
+    pub(super) frame: Frame,
+    /// All environments of the project.
+    pub(super) tabs: Vec<Column>,
+    /// The environment's name.
+    pub(super) name: String,
+    /// What the viewer may do in the project.
+    pub(super) scope: ProjectScope,
+}
+
+/// A page about the environment that the address names.
+pub(super) async fn in_environment(state: &ServerState, viewer: &Viewer, here: &Here) -> Result<InEnvironment, Error> {
+    let InProject {
+        frame,
+        project: found,
+        scope,
+    } = viewer.in_project(state, &here.project, "secrets").await?;
     let name = found
         .environments
         .iter()
@@ -249,7 +265,12 @@ pub(super) async fn frame_of(state: &ServerState, viewer: &Viewer, here: &Here) 
             name: environment.name,
         })
         .collect();
-    Ok((frame.below("Secrets", format!("/projects/{}/secrets", here.project)), tabs, name))
+    Ok(InEnvironment {
+        frame: frame.below("Secrets", format!("/projects/{}/secrets", here.project)),
+        tabs,
+        name,
+        scope,
+    })
 }
 
 pub(super) async fn environment(
@@ -259,14 +280,10 @@ pub(super) async fn environment(
     Query(wanted): Query<Wanted>,
 ) -> WebResult {
     let here = Here::new(&id, &slug, wanted.path.as_deref())?;
-    let (frame, tabs, name) = frame_of(&state, &viewer, &here).await?;
+    let InEnvironment { frame, tabs, name, scope } = in_environment(&state, &viewer, &here).await?;
     let search = wanted.q.unwrap_or_default();
     let lowered = search.to_lowercase();
     let fits = |name: &str| name.to_lowercase().contains(&lowered);
-    let scope = state
-        .app
-        .project_access(&viewer.actor, crate::api::extract::id("projectId", &id)?)
-        .await?;
     let folders = match state.app.list_folders(&viewer.actor, &here.selector(), false).await {
         Ok(folders) => folders,
         Err(Error::PermissionDenied { .. }) => Vec::new(),

@@ -10,14 +10,14 @@ use kms_core::dotenv;
 use kms_core::names::SecretName;
 use kms_core::secret::SecretString;
 
-use super::{Wanted, frame_of};
+use super::{InEnvironment, Wanted, in_environment};
 use crate::api::extract::Issues;
 use crate::state::ServerState;
 use crate::web::error::WebResult;
 use crate::web::form::{Field, Form, Given, Kind};
 use crate::web::form_page::FormPage;
 use crate::web::frame::Frame;
-use crate::web::page::{Page, Refused, unprocessable};
+use crate::web::page::Page;
 use crate::web::place::Here;
 use crate::web::session::Viewer;
 
@@ -41,7 +41,7 @@ fn new_form(here: &Here) -> Form {
 }
 
 async fn form_page(state: &ServerState, viewer: &Viewer, here: &Here, title: &str, intro: &str, form: Form) -> Result<FormPage, Error> {
-    let (frame, _tabs, name) = frame_of(state, viewer, here).await?;
+    let InEnvironment { frame, name, .. } = in_environment(state, viewer, here).await?;
     Ok(FormPage {
         frame: frame.below(&name, here.environment_at(here.path.as_str())).titled(title),
         intro: intro.to_owned(),
@@ -93,13 +93,13 @@ pub(in crate::web) async fn create(
     };
     match made.await {
         Ok(_secrets) => Ok(viewer.go(&here.done("secret-created"))),
-        Err(error) => match viewer.refused(error, new_form(&here), &given, None)? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(mut form) => {
-                form.clear_areas();
-                Ok(unprocessable(form_page(&state, &viewer, &here, "Add Secret", "", *form).await?))
-            }
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, new_form(&here), &given, None, |form| {
+                    form_page(&state, &viewer, &here, "Add Secret", "", form)
+                })
+                .await
+        }
     }
 }
 
@@ -179,15 +179,13 @@ pub(in crate::web) async fn import(
     };
     match made.await {
         Ok(_secrets) => Ok(viewer.go(&here.done("secrets-created"))),
-        Err(error) => match viewer.refused(error, file_form(&here), &given, Some("file"))? {
-            Refused::Part(problems) => Ok(problems),
-            Refused::Page(mut form) => {
-                form.clear_areas();
-                Ok(unprocessable(
-                    form_page(&state, &viewer, &here, "Paste a .env", IMPORT_INTRO, *form).await?,
-                ))
-            }
-        },
+        Err(error) => {
+            viewer
+                .refuse(error, file_form(&here), &given, Some("file"), |form| {
+                    form_page(&state, &viewer, &here, "Paste a .env", IMPORT_INTRO, form)
+                })
+                .await
+        }
     }
 }
 
@@ -213,7 +211,7 @@ pub(in crate::web) async fn delete(
         return Ok(viewer.go(&here.environment_at(here.path.as_str())));
     }
     if !given.ticked("sure") {
-        let (frame, _tabs, name) = frame_of(&state, &viewer, &here).await?;
+        let InEnvironment { frame, name, .. } = in_environment(&state, &viewer, &here).await?;
         return Ok(Page(DeletePage {
             frame: frame.below(&name, here.environment_at(here.path.as_str())).titled("Delete secrets"),
             environment: name,

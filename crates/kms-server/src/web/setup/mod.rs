@@ -58,10 +58,7 @@ pub(super) async fn show(State(state): State<ServerState>, visit: Visit) -> WebR
 pub(super) async fn set_up(State(state): State<ServerState>, visit: Visit, given: Given) -> WebResult {
     let refused = |error: &Error| -> Response {
         let form = form().filled(&given).refused(error);
-        refuse(visit.part, &form, || SetupPage {
-            look: visit.look,
-            form: form.clone(),
-        })
+        refuse(visit.part, form, |form| SetupPage { look: visit.look, form })
     };
     let mut issues = Issues::new();
     let email = issues.take("email", Email::parse(given.text("email")));
@@ -73,15 +70,14 @@ pub(super) async fn set_up(State(state): State<ServerState>, visit: Visit, given
         "too_small",
         "must have at least 12 characters",
     );
+    // "Ada Lovelace" is a first and a last name; more words belong to the last.
+    let name = given.optional("name").unwrap_or_default();
+    let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
+    let part = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+    let (first_name, last_name) = (issues.note("name", part(first), 64), issues.note("name", part(last), 64));
     let organization = issues.short_text("organization", given.text("organization"));
     let (Some(email), true) = (email, issues.is_empty()) else {
         return Ok(refused(&issues.into_error()));
-    };
-    // "Ada Lovelace" is a first and a last name; more words belong to the last.
-    let name = given.optional("name");
-    let (first_name, last_name) = match name.as_deref().map(|name| name.split_once(' ')) {
-        Some(Some((first, last))) => (Some(first.to_owned()), Some(last.trim().to_owned())),
-        _ => (name, None),
     };
     let admin = FirstAdmin {
         email,

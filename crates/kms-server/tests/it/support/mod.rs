@@ -38,6 +38,7 @@ use kms_providers::registry::{ProviderSettings, Registry};
 use kms_providers::transport::Transport;
 use kms_server::{HttpSettings, ServerState};
 use kms_store::{OpenOptions, Store};
+use openrouter_sim::{SimConfig, Simulator};
 use serde_json::json;
 
 pub(crate) use caller::{Caller, TestResponse, claims};
@@ -71,6 +72,20 @@ impl Default for Options {
             openrouter: None,
         }
     }
+}
+
+/// An OpenRouter of the test's own, and the options of a service that uses it. Its keys carry a marker, so that they are known in logs.
+pub(crate) async fn simulated_openrouter() -> (Simulator, Options) {
+    let config = SimConfig {
+        key_marker: Some("51a51a51".to_owned()),
+        ..SimConfig::default()
+    };
+    let simulator = Simulator::start(config).await.unwrap();
+    let options = Options {
+        openrouter: Some(simulator.base_url().parse().unwrap()),
+        ..Options::default()
+    };
+    (simulator, options)
 }
 
 /// A service with a database of its own.
@@ -160,8 +175,6 @@ impl TestApp {
         let admin = app.bootstrap().await;
         (app, admin)
     }
-
-    // The place for `with_simulator`: start the simulator, give its address as `Options::openrouter`, keep it in the service.
 
     /// Bootstraps.
     pub(crate) async fn bootstrap(&self) -> Admin {

@@ -1,9 +1,8 @@
 //! The dashboard over HTTP, as a browser without scripts uses it: pages and plain forms.
 
 use axum::http::{Method, StatusCode};
-use openrouter_sim::{SimConfig, Simulator};
 
-use crate::support::{Caller, Options, PASSWORD, TestApp, TestResponse, on_each_database};
+use crate::support::{Caller, PASSWORD, TestApp, TestResponse, on_each_database, simulated_openrouter};
 
 /// A browser: it keeps cookies and follows where it is led.
 struct Browser {
@@ -92,16 +91,7 @@ fn id_after(text: &str, before: &str) -> String {
 #[test]
 fn a_key_is_connected_rotated_and_revealed_by_forms_alone() {
     on_each_database(async || {
-        let simulator = Simulator::start(SimConfig {
-            key_marker: Some("51a51a51".to_owned()),
-            ..SimConfig::default()
-        })
-        .await
-        .unwrap();
-        let options = Options {
-            openrouter: Some(simulator.base_url().parse().unwrap()),
-            ..Options::default()
-        };
+        let (simulator, options) = simulated_openrouter().await;
         let app = TestApp::with(options).await;
         app.remember_secret(simulator.management_key());
         let mut browser = set_up(&app).await;

@@ -1,24 +1,15 @@
 //! The main job over HTTP: connect OpenRouter, rotate its keys, read them. Against the simulator on a loopback port.
 
-use openrouter_sim::{Action, FaultRule, SimConfig, Simulator};
+use openrouter_sim::{Action, FaultRule, Simulator};
 use serde_json::{Value, json};
 
-use crate::support::{Admin, Options, TestApp, on_each_database};
+use crate::support::{Admin, TestApp, on_each_database, simulated_openrouter};
 
 const CONNECTIONS: &str = "/api/v1/app-connections/open-router";
 const ROTATIONS: &str = "/api/v2/secret-rotations/open-router-api-key";
 
 async fn start() -> (Simulator, TestApp, Admin, String) {
-    let simulator = Simulator::start(SimConfig {
-        key_marker: Some("51a51a51".to_owned()),
-        ..SimConfig::default()
-    })
-    .await
-    .unwrap();
-    let options = Options {
-        openrouter: Some(simulator.base_url().parse().unwrap()),
-        ..Options::default()
-    };
+    let (simulator, options) = simulated_openrouter().await;
     let (app, admin) = TestApp::bootstrapped_with(options).await;
     app.remember_secret(simulator.management_key());
     let project = admin.post("/api/v2/workspace", json!({ "projectName": "Chat" })).await.ok();
