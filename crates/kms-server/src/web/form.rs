@@ -195,6 +195,16 @@ impl Field {
         self.valued(if ticked { "on" } else { "" })
     }
 
+    /// Takes what was typed, but for masked fields and those of several lines.
+    pub(super) fn fill(&mut self, given: &Given) {
+        if self.is_switch() {
+            let ticked = if given.ticked(&self.name) { "on" } else { "" };
+            ticked.clone_into(&mut self.value);
+        } else if !self.kind.is_masked() && !self.is_area() {
+            given.text(&self.name).clone_into(&mut self.value);
+        }
+    }
+
     /// Its id in the page.
     pub(super) fn id(&self, form: &str) -> String {
         format!("{form}-{}", self.name.replace('.', "-"))
@@ -303,12 +313,7 @@ impl Form {
     /// With what was typed, but for masked fields and fields of several lines: values go into those, and do not go back into a page.
     pub(super) fn filled(mut self, given: &Given) -> Self {
         for field in &mut self.fields {
-            if field.kind == Kind::Switch {
-                let ticked = if given.ticked(&field.name) { "on" } else { "" };
-                ticked.clone_into(&mut field.value);
-            } else if !field.kind.is_masked() && !field.is_area() {
-                given.text(&field.name).clone_into(&mut field.value);
-            }
+            field.fill(given);
         }
         self
     }

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use kms_app::Error;
+use kms_app::sessions::SessionGrant;
 use kms_core::names::Email;
 use serde::Deserialize;
 
@@ -82,8 +83,6 @@ pub(super) async fn log_in(State(state): State<ServerState>, visit: Visit, given
         Err(error @ (Error::BadRequest { .. } | Error::RateLimited { .. })) => return Ok(refused(&error)),
         Err(other) => return Err(other.into()),
     };
-    let mut response = go(visit.part, local(given.text("next")));
-    visit.cookies.keep(&mut response, &grant);
     let signed_in = state
         .app
         .authenticate_user(grant.access_token.expose(), visit.origin.clone())
@@ -93,8 +92,13 @@ pub(super) async fn log_in(State(state): State<ServerState>, visit: Visit, given
         let error = Error::forbidden("you are not a member of any organization; ask an administrator to invite you");
         return Ok(refused(&error));
     };
-    let selected = state.app.select_org(&signed_in, org.id).await?;
-    visit.cookies.keep(&mut response, &selected);
+    // The token that renews the session came with the login, and stays as it is.
+    let session = SessionGrant {
+        refresh_token: grant.refresh_token,
+        ..state.app.select_org(&signed_in, org.id).await?
+    };
+    let mut response = go(visit.part, local(given.text("next")));
+    visit.cookies.keep(&mut response, &session);
     Ok(response)
 }
 

@@ -114,15 +114,7 @@ fn form_of(here: &Here, kind: &RotationType, step: usize, connections: Vec<(Stri
     for (index, own) in all_fields(kind, connections).into_iter().enumerate() {
         for mut field in own {
             if let Some(given) = given {
-                field.value = if field.is_switch() {
-                    if given.ticked(&field.name) {
-                        "on".to_owned()
-                    } else {
-                        String::new()
-                    }
-                } else {
-                    given.text(&field.name).to_owned()
-                };
+                field.fill(given);
             }
             if index != step {
                 field.kind = Kind::Hidden;

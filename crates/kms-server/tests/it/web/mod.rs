@@ -328,7 +328,11 @@ fn whoever_is_not_logged_in_is_led_to_the_login_and_back() {
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(refused.text.contains("is wrong") && !refused.text.contains("wrong-password-1"));
         let right = [("email", "admin@example.com"), ("password", PASSWORD), ("next", "/audit-logs")];
-        assert_eq!(stranger.submit("/login", &right).await, "/audit-logs");
+        let logged_in = stranger.send("/login", &right).await;
+        assert_eq!(logged_in.headers["location"], "/audit-logs", "{}", logged_in.text);
+        let set = logged_in.headers.get_all("set-cookie").iter().count();
+        assert_eq!(set, 2, "the access token for the organization, and the one that renews it");
+        assert_eq!(stranger.caller().get("/audit-logs").await.status, StatusCode::OK);
         // Only addresses of this site are led to.
         let mut other = Browser::new(&app);
         let elsewhere = [
