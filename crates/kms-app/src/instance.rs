@@ -1,16 +1,14 @@
 //! The instance: its first start and its settings.
 
 use kms_core::audit::{AuditActor, Origin};
-use kms_core::ids::{IdentityId, MembershipId, OrgId, TokenAuthId, UserId};
-use kms_core::names::{Email, Slug};
+use kms_core::ids::{IdentityId, TokenAuthId, UserId};
+use kms_core::names::Email;
 use kms_core::network::TrustedAddress;
-use kms_core::permission::OrgRole;
-use kms_core::seal::KeyScope;
 use kms_core::secret::SecretString;
 use kms_store::Tx;
 use kms_store::identities::IdentityRecord;
 use kms_store::identity_tokens::TokenLimits;
-use kms_store::organizations::{OrgMemberRecord, OrgRecord, Principal};
+use kms_store::organizations::{OrgRecord, Principal};
 use kms_store::token_auth::TokenAuthRecord;
 use kms_store::users::UserRecord;
 use serde_json::json;
@@ -204,31 +202,7 @@ impl App {
             updated_at: now,
         };
         tx.insert_user(&user).await?;
-        let slug = Slug::generate(&admin.organization, &kms_providers::marker::random_part(self.entropy(), 4));
-        let org = OrgRecord {
-            id: OrgId::random(self.entropy()),
-            name: admin.organization,
-            slug: slug.as_str().to_owned(),
-            created_at: now,
-            updated_at: now,
-        };
-        tx.insert_org(&org).await?;
-        self.create_data_key(&tx, KeyScope::Organization(org.id)).await?;
-        self.insert_org_admin(&tx, org.id, Principal::User(user.id)).await?;
+        let org = self.found_org(&tx, admin.organization, Principal::User(user.id)).await?;
         Ok((tx, user, org))
-    }
-
-    async fn insert_org_admin(&self, tx: &Tx, org: OrgId, who: Principal) -> Result<(), Error> {
-        let now = self.now();
-        tx.insert_org_member(&OrgMemberRecord {
-            id: MembershipId::random(self.entropy()),
-            org,
-            principal: who,
-            role: OrgRole::Admin,
-            created_at: now,
-            updated_at: now,
-        })
-        .await?;
-        Ok(())
     }
 }

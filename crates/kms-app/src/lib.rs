@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod access;
+pub mod account;
 pub mod actor;
 pub mod audit;
 pub mod authentication;
@@ -11,9 +12,11 @@ pub mod folders;
 pub mod identities;
 pub mod identity_tokens;
 pub mod instance;
+pub mod invitations;
 pub mod keys;
 pub mod memberships;
 pub mod organizations;
+pub mod people;
 pub mod projects;
 pub mod rotations;
 pub mod secrets;

@@ -1,8 +1,10 @@
 //! Organizations.
 
-use kms_core::ids::OrgId;
+use kms_core::ids::{MembershipId, OrgId};
 use kms_core::names::Slug;
-use kms_core::permission::{Resource, org};
+use kms_core::permission::{OrgRole, Resource, org};
+use kms_core::seal::KeyScope;
+use kms_store::Tx;
 use kms_store::organizations::Principal;
 use serde_json::json;
 
@@ -14,7 +16,6 @@ use crate::error::on_constraint;
 use crate::{App, Error};
 
 pub use kms_store::organizations::{OrgMemberRecord, OrgRecord};
-use kms_store::users::UserRecord;
 
 /// Changes of an organization; what is absent stays.
 #[derive(Debug, Clone, Default)]
@@ -23,15 +24,6 @@ pub struct OrgChanges {
     pub name: Option<String>,
     /// Its slug.
     pub slug: Option<Slug>,
-}
-
-/// A person in an organization.
-#[derive(Debug, Clone)]
-pub struct OrgPerson {
-    /// The membership.
-    pub member: OrgMemberRecord,
-    /// The person.
-    pub user: UserRecord,
 }
 
 impl App {
@@ -46,6 +38,55 @@ impl App {
         own(actor, id)?;
         org_scope(&session, actor).await?;
         session.find_org(id).await?.ok_or_else(|| unknown(id))
+    }
+
+    /// Founds another organization. Its founder becomes its administrator.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless the person administers the instance, or the instance lets people sign up by themselves.
+    pub async fn create_org(&self, signed_in: &SignedIn, name: String) -> Result<OrgRecord, Error> {
+        if !signed_in.user.instance_admin && !self.get_instance().await?.allow_sign_up {
+            return Err(Error::forbidden("only an administrator of the instance may found organizations here"));
+        }
+        let tx = self.store().write().await?;
+        let org = self.found_org(&tx, name, Principal::User(signed_in.user.id)).await?;
+        let event = Event::in_org("create-org", json!({ "name": org.name, "slug": org.slug }));
+        tx.insert_audit(&[self.entry(&signed_in.actor_in(org.id), event)]).await?;
+        tx.commit().await?;
+        Ok(org)
+    }
+
+    /// Makes an organization with its data key and its first administrator.
+    pub(crate) async fn found_org(&self, tx: &Tx, name: String, founder: Principal) -> Result<OrgRecord, Error> {
+        let now = self.now();
+        let slug = Slug::generate(&name, &kms_providers::marker::random_part(self.entropy(), 4));
+        let org = OrgRecord {
+            id: OrgId::random(self.entropy()),
+            name,
+            slug: slug.as_str().to_owned(),
+            created_at: now,
+            updated_at: now,
+        };
+        on_constraint(tx.insert_org(&org).await, "uq_organizations_slug", || {
+            Error::bad_request(format!("an organization with the slug \"{slug}\" exists already"))
+        })?;
+        self.create_data_key(tx, KeyScope::Organization(org.id)).await?;
+        self.insert_org_admin(tx, org.id, founder).await?;
+        Ok(org)
+    }
+
+    pub(crate) async fn insert_org_admin(&self, tx: &Tx, org: OrgId, who: Principal) -> Result<(), Error> {
+        let now = self.now();
+        tx.insert_org_member(&OrgMemberRecord {
+            id: MembershipId::random(self.entropy()),
+            org,
+            principal: who,
+            role: OrgRole::Admin,
+            created_at: now,
+            updated_at: now,
+        })
+        .await?;
+        Ok(())
     }
 
     /// Changes the actor's organization.
@@ -64,28 +105,6 @@ impl App {
         tx.insert_audit(&[self.entry(actor, Event::in_org("update-org", noted))]).await?;
         tx.commit().await?;
         Ok(record)
-    }
-
-    /// The people of the actor's organization, in the order in which they joined.
-    pub async fn list_org_people(&self, actor: &Actor, id: OrgId) -> Result<Vec<OrgPerson>, Error> {
-        own(actor, id)?;
-        let session = self.store().read();
-        org_scope(&session, actor).await?.require(org::MEMBER_READ, &Resource::ANY)?;
-        let mut users = session.list_users_of(id).await?;
-        let members = session.list_org_members(id).await?;
-        Ok(members
-            .into_iter()
-            .filter_map(|member| {
-                let Principal::User(user) = member.principal else {
-                    return None;
-                };
-                let position = users.iter().position(|candidate| candidate.id == user)?;
-                Some(OrgPerson {
-                    member,
-                    user: users.swap_remove(position),
-                })
-            })
-            .collect())
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{App, Error};
 const EMAIL: &str = "email";
 
 /// Ten wrong passwords in a row lock a login for five minutes.
-const LOCKOUT: LockoutPolicy = LockoutPolicy {
+pub(crate) const LOCKOUT: LockoutPolicy = LockoutPolicy {
     threshold: 10,
     duration: Duration::from_secs(300),
     reset: Duration::from_secs(3600),

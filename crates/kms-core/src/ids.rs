@@ -90,6 +90,8 @@ ids! {
     TokenAuthId,
     /// A membership of a user or identity in an organization or project.
     MembershipId,
+    /// An invitation of a person into an organization.
+    InvitationId,
     /// A role assignment within a membership.
     RoleAssignmentId,
     /// A project.

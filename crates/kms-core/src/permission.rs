@@ -28,6 +28,9 @@ pub mod org {
 
     pub const PROJECT_CREATE: Permission = permission("project", "create");
     pub const MEMBER_READ: Permission = permission("member", "read");
+    pub const MEMBER_CREATE: Permission = permission("member", "create");
+    pub const MEMBER_EDIT: Permission = permission("member", "edit");
+    pub const MEMBER_DELETE: Permission = permission("member", "delete");
     pub const SETTINGS_READ: Permission = permission("settings", "read");
     pub const SETTINGS_EDIT: Permission = permission("settings", "edit");
     pub const IDENTITY_READ: Permission = permission("identity", "read");
@@ -80,6 +83,9 @@ pub mod project {
     pub const IDENTITY_EDIT: Permission = permission("identity", "edit");
     pub const IDENTITY_DELETE: Permission = permission("identity", "delete");
     pub const MEMBER_READ: Permission = permission("member", "read");
+    pub const MEMBER_CREATE: Permission = permission("member", "create");
+    pub const MEMBER_EDIT: Permission = permission("member", "edit");
+    pub const MEMBER_DELETE: Permission = permission("member", "delete");
     pub const SETTINGS_READ: Permission = permission("settings", "read");
     pub const PROJECT_EDIT: Permission = permission("project", "edit");
     pub const PROJECT_DELETE: Permission = permission("project", "delete");

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use ipnet::IpNet;
@@ -70,6 +70,31 @@ fn forwarded_proto<'a>(parts: &'a Parts, settings: &HttpSettings) -> Option<&'a 
 pub(crate) fn is_https(parts: &Parts, settings: &HttpSettings) -> bool {
     let public = settings.public_url.as_deref();
     public.is_some_and(|url| url.starts_with("https:")) || forwarded_proto(parts, settings) == Some("https")
+}
+
+/// The address that people use, without a slash at its end: for links.
+#[derive(Debug, Clone)]
+pub(crate) struct Site(String);
+
+impl Site {
+    /// The link to a path.
+    pub(crate) fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl FromRequestParts<ServerState> for Site {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Self::Rejection> {
+        if let Some(url) = &state.settings.public_url {
+            return Ok(Self(url.clone()));
+        }
+        let scheme = if is_https(parts, &state.settings) { "https" } else { "http" };
+        let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+        let host = host.or_else(|| parts.uri.authority().map(axum::http::uri::Authority::as_str));
+        Ok(Self(format!("{scheme}://{}", host.unwrap_or("localhost"))))
+    }
 }
 
 /// The value of a cookie, unless it is empty.

@@ -60,6 +60,7 @@ const SQLITE_UNIQUE: &[(&str, &str)] = &[
     ("folders.environment_id, folders.path", "uq_folders_path"),
     ("secrets.folder_id, secrets.key", "uq_secrets_key"),
     ("secret_versions.secret_id, secret_versions.version", "uq_secret_versions_number"),
+    ("invitations.org_id, invitations.email", "uq_invitations_email"),
     ("universal_auths.identity_id", "uq_universal_auths_identity"),
     ("token_auths.identity_id", "uq_token_auths_identity"),
     (

@@ -11,6 +11,7 @@ pub mod identities;
 pub mod identity_tokens;
 pub mod instance;
 pub mod inventories;
+pub mod invitations;
 pub mod issued_keys;
 pub mod lease;
 pub mod lockouts;

@@ -3,7 +3,7 @@
 use kms_core::ids::{IdentityId, MembershipId, OrgId, UserId};
 use kms_core::permission::OrgRole;
 use kms_core::time::Timestamp;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entity::{org_members, organizations};
 use crate::{Session, StoreError, Tx};
@@ -142,6 +142,12 @@ impl Session {
 }
 
 impl Tx {
+    /// An organization, locked until the end of the transaction: its members are then changed by nobody else.
+    pub async fn lock_org(&self, id: OrgId) -> Result<Option<OrgRecord>, StoreError> {
+        let row = organizations::Entity::find_by_id(id.0).lock_exclusive().one(&**self).await?;
+        Ok(row.map(OrgRecord::from))
+    }
+
     /// Adds an organization. Refused by `uq_organizations_slug` if the slug is taken.
     pub async fn insert_org(&self, org: &OrgRecord) -> Result<(), StoreError> {
         let row = organizations::ActiveModel {

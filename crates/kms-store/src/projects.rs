@@ -464,6 +464,24 @@ impl Tx {
         Ok(())
     }
 
+    /// Removes somebody's memberships in all projects of an organization.
+    pub async fn remove_project_memberships_of(&self, org: OrgId, who: Principal) -> Result<(), StoreError> {
+        project_members::Entity::delete_many()
+            .filter(of(who))
+            .filter(
+                project_members::Column::ProjectId.in_subquery(
+                    sea_orm::sea_query::Query::select()
+                        .column(projects::Column::Id)
+                        .from(projects::Entity)
+                        .and_where(projects::Column::OrgId.eq(org.0))
+                        .take(),
+                ),
+            )
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
     /// Adds an environment. Refused by `uq_environments_slug` if the slug is taken.
     pub async fn insert_environment(&self, environment: &EnvironmentRecord) -> Result<(), StoreError> {
         environments::Entity::insert(environments::ActiveModel::from(environment))

@@ -4,7 +4,7 @@ use kms_core::ids::{OrgId, SessionId, UserId};
 use kms_core::secret::SecretString;
 use kms_core::time::Timestamp;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::entity::{org_members, sessions, users};
 use crate::{Session, StoreError, Tx};
@@ -138,6 +138,19 @@ impl Session {
         row.map(SessionRecord::try_from).transpose()
     }
 
+    /// The sessions of a person that are good at `now`, last used first.
+    pub async fn list_open_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+        let rows = sessions::Entity::find()
+            .filter(sessions::Column::UserId.eq(user.0))
+            .filter(sessions::Column::EndedAt.is_null())
+            .filter(sessions::Column::ExpiresAt.gt(now.utc()))
+            .order_by_desc(sessions::Column::LastUsedAt)
+            .order_by_asc(sessions::Column::Id)
+            .all(self)
+            .await?;
+        rows.into_iter().map(SessionRecord::try_from).collect()
+    }
+
     /// The session that the token of this hash renews.
     pub async fn find_session_by_refresh(&self, refresh_hash: &str) -> Result<Option<SessionRecord>, StoreError> {
         let row = sessions::Entity::find()
@@ -215,6 +228,18 @@ impl Tx {
         sessions::Entity::update_many()
             .col_expr(sessions::Column::EndedAt, Expr::value(now.utc()))
             .filter(sessions::Column::Id.eq(id.0))
+            .filter(sessions::Column::UserId.eq(user.0))
+            .filter(sessions::Column::EndedAt.is_null())
+            .exec(&**self)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends all sessions of a person but one.
+    pub async fn end_other_sessions(&self, user: UserId, kept: SessionId, now: Timestamp) -> Result<(), StoreError> {
+        sessions::Entity::update_many()
+            .col_expr(sessions::Column::EndedAt, Expr::value(now.utc()))
+            .filter(sessions::Column::Id.ne(kept.0))
             .filter(sessions::Column::UserId.eq(user.0))
             .filter(sessions::Column::EndedAt.is_null())
             .exec(&**self)

@@ -216,7 +216,21 @@ fn people_tables() -> Vec<Sketch> {
             .references("identity_id", "identities", Cascade)
             .unique("user", &["org_id", "user_id"], given("user_id"))
             .unique("identity", &["org_id", "identity_id"], given("identity_id"))
-            .index("user", &["user_id"], given("user_id")),
+            .index("user", &["user_id"], given("user_id")),        Sketch::new("invitations")
+            .columns([
+                pk_uuid("id"),
+                uuid("org_id"),
+                string("email"),
+                string("role"),
+                json("projects"),
+                string("token_hash"),
+                string("invited_by"),
+                timestamp_with_time_zone("created_at"),
+                timestamp_with_time_zone("expires_at"),
+            ])
+            .references("org_id", "organizations", Cascade)
+            .unique("email", &["org_id", "email"], None)
+            .unique("token", &["token_hash"], None),
     ]
 }
 

@@ -1,15 +1,18 @@
-//! `GET /api/v2/organizations/{organizationId}/memberships`.
+//! `/api/v2/organizations/{organizationId}/memberships`: the people of an organization.
 
 use axum::Json;
 use axum::extract::State;
-use kms_app::organizations::OrgPerson;
+use kms_app::Error;
+use kms_app::people::OrgPerson;
 use kms_core::ids::{MembershipId, OrgId};
+use kms_core::permission::OrgRole;
 use kms_core::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::error::{ApiErrors, ApiResult};
-use crate::api::extract::{ApiPath, Authenticated, id};
+use crate::api::extract::{ApiJson, ApiPath, Authenticated, Wire, id};
+use crate::api::rotations::wire::NoBody;
 use crate::api::users::wire::UserBody;
 use crate::state::ServerState;
 
@@ -62,6 +65,33 @@ impl From<&OrgPerson> for OrganizationMember {
     }
 }
 
+/// One person of an organization.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrganizationMemberEnvelope {
+    membership: OrganizationMember,
+}
+
+impl From<&OrgPerson> for OrganizationMemberEnvelope {
+    fn from(person: &OrgPerson) -> Self {
+        Self { membership: person.into() }
+    }
+}
+
+/// Changes of a membership; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct OrganizationMemberChanges {
+    /// `admin`, `member` or `no-access`.
+    role: Option<String>,
+}
+
+impl Wire for OrganizationMemberChanges {}
+
+/// A role of organizations that exists.
+pub(super) fn known_role(slug: &str) -> Result<OrgRole, Error> {
+    let slug = slug.trim();
+    OrgRole::from_slug(slug).ok_or_else(|| Error::bad_request(format!("there is no role \"{slug}\" in organizations")))
+}
+
 /// The people of an organization.
 #[utoipa::path(get, path = "/v2/organizations/{organizationId}/memberships", operation_id = "listOrganizationMembers",
     tag = "Organizations", security(("token" = [])), params(("organizationId" = String, Path)),
@@ -75,4 +105,54 @@ pub(super) async fn list_members(
     Ok(Json(OrganizationMembersBody {
         users: people.iter().map(OrganizationMember::from).collect(),
     }))
+}
+
+/// One person of an organization.
+#[utoipa::path(get, path = "/v2/organizations/{organizationId}/memberships/{membershipId}", operation_id = "getOrganizationMember",
+    tag = "Organizations", security(("token" = [])), params(("organizationId" = String, Path), ("membershipId" = String, Path)),
+    responses((status = 200, body = OrganizationMemberEnvelope), ApiErrors))]
+pub(super) async fn get_member(
+    State(state): State<ServerState>,
+    Authenticated(actor): Authenticated,
+    ApiPath((org, membership)): ApiPath<(String, String)>,
+) -> ApiResult<OrganizationMemberEnvelope> {
+    let (org, membership) = (id("organizationId", &org)?, id("membershipId", &membership)?);
+    Ok(Json((&state.app.get_org_person(&actor, org, membership).await?).into()))
+}
+
+/// Gives a person another role in the organization. Its last administrator keeps theirs.
+#[utoipa::path(patch, path = "/v2/organizations/{organizationId}/memberships/{membershipId}", operation_id = "updateOrganizationMember",
+    tag = "Organizations", security(("token" = [])), params(("organizationId" = String, Path), ("membershipId" = String, Path)),
+    request_body = OrganizationMemberChanges, responses((status = 200, body = OrganizationMemberEnvelope), ApiErrors))]
+pub(super) async fn update_member(
+    State(state): State<ServerState>,
+    Authenticated(actor): Authenticated,
+    ApiPath((org, membership)): ApiPath<(String, String)>,
+    ApiJson(request): ApiJson<OrganizationMemberChanges>,
+) -> ApiResult<OrganizationMemberEnvelope> {
+    let (org, membership) = (id("organizationId", &org)?, id("membershipId", &membership)?);
+    let person = match request.role {
+        Some(role) => {
+            state
+                .app
+                .update_org_person(&actor, org, membership, known_role(&role)?)
+                .await?
+        }
+        None => state.app.get_org_person(&actor, org, membership).await?,
+    };
+    Ok(Json((&person).into()))
+}
+
+/// Takes a person out of the organization and out of all its projects, at once. Its last administrator stays.
+#[utoipa::path(delete, path = "/v2/organizations/{organizationId}/memberships/{membershipId}", operation_id = "deleteOrganizationMember",
+    tag = "Organizations", security(("token" = [])), params(("organizationId" = String, Path), ("membershipId" = String, Path)),
+    responses((status = 200, body = OrganizationMemberEnvelope), ApiErrors))]
+pub(super) async fn remove_member(
+    State(state): State<ServerState>,
+    Authenticated(actor): Authenticated,
+    ApiPath((org, membership)): ApiPath<(String, String)>,
+    ApiJson(_nothing): ApiJson<NoBody>,
+) -> ApiResult<OrganizationMemberEnvelope> {
+    let (org, membership) = (id("organizationId", &org)?, id("membershipId", &membership)?);
+    Ok(Json((&state.app.remove_org_person(&actor, org, membership).await?).into()))
 }

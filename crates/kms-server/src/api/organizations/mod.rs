@@ -1,5 +1,6 @@
 //! Organizations.
 
+pub(crate) mod invitations;
 mod list;
 mod members;
 mod one;
@@ -16,5 +17,12 @@ pub(super) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(list::list_own_organizations))
         .routes(routes!(list::list_accessible_organizations))
         .routes(routes!(one::get_organization, one::update_organization))
+        .routes(routes!(one::create_organization))
         .routes(routes!(members::list_members))
+        .routes(routes!(members::get_member, members::update_member, members::remove_member))
+        .routes(routes!(invitations::invite))
+        .routes(routes!(invitations::list))
+        .routes(routes!(invitations::withdraw))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::join))
 }

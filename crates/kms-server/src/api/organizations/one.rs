@@ -1,4 +1,4 @@
-//! `GET` and `PATCH /api/v1/organization/{organizationId}`.
+//! `GET` and `PATCH /api/v1/organization/{organizationId}`, `POST /api/v2/organizations`.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::wire::OrganizationBody;
 use crate::api::error::{ApiErrors, ApiResult};
-use crate::api::extract::{ApiJson, ApiPath, Authenticated, Issues, Wire, id};
+use crate::api::extract::{ApiJson, ApiPath, Authenticated, AuthenticatedUser, Issues, Wire, id};
 use crate::state::ServerState;
 
 /// An organization.
@@ -60,6 +60,33 @@ pub(super) async fn update_organization(
     let slug = request.slug.and_then(|slug| issues.take("slug", Slug::parse(&slug, 1, 64)));
     issues.finish()?;
     let org = state.app.update_org(&actor, org, OrgChanges { name, slug }).await?;
+    Ok(Json(OneOrganizationBody {
+        organization: OrganizationBody::from(&org),
+    }))
+}
+
+/// A new organization.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct NewOrganization {
+    /// Its name, 1 to 64 characters.
+    name: String,
+}
+
+impl Wire for NewOrganization {}
+
+/// Founds another organization, whose administrator the caller becomes. For administrators of the instance, and for everybody where
+/// people may sign up by themselves.
+#[utoipa::path(post, path = "/v2/organizations", operation_id = "createOrganization", tag = "Organizations", security(("token" = [])),
+    request_body = NewOrganization, responses((status = 200, body = OneOrganizationBody), ApiErrors))]
+pub(super) async fn create_organization(
+    State(state): State<ServerState>,
+    AuthenticatedUser(signed_in): AuthenticatedUser,
+    ApiJson(request): ApiJson<NewOrganization>,
+) -> ApiResult<OneOrganizationBody> {
+    let mut issues = Issues::new();
+    let name = issues.short_text("name", &request.name);
+    issues.finish()?;
+    let org = state.app.create_org(&signed_in, name).await?;
     Ok(Json(OneOrganizationBody {
         organization: OrganizationBody::from(&org),
     }))

@@ -4,7 +4,8 @@ mod environments;
 mod handlers;
 mod identity_memberships;
 mod members;
-mod roles;
+mod people;
+pub(crate) mod roles;
 mod wire;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +31,11 @@ pub(super) fn routes() -> OpenApiRouter<ServerState> {
             handlers::delete_workspace_bare
         ))
         .routes(routes!(handlers::update_retention))
+        .routes(routes!(people::list))
+        .routes(routes!(people::add, people::remove))
+        .routes(routes!(people::find))
+        .routes(routes!(people::get))
+        .routes(routes!(people::update))
         .routes(routes!(identity_memberships::list_in_workspace))
         .routes(routes!(
             identity_memberships::get_in_workspace,

@@ -44,7 +44,7 @@ pub struct RolesRequest {
 impl Wire for RolesRequest {}
 
 /// A role that exists. That it does not is a matter of the project, not of the request's form.
-fn known(slug: &str) -> Result<ProjectRole, Error> {
+pub(crate) fn known(slug: &str) -> Result<ProjectRole, Error> {
     let slug = slug.trim();
     ProjectRole::from_slug(slug).ok_or_else(|| Error::bad_request(format!("there is no role \"{slug}\" in this project")))
 }
