@@ -41,6 +41,11 @@ impl SignedIn {
         self.org
     }
 
+    /// The session that the token belongs to.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
     pub(crate) fn actor_in(&self, org: OrgId) -> Actor {
         Actor {
             org,

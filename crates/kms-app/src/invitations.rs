@@ -299,7 +299,9 @@ impl App {
 }
 
 fn no_invitation() -> Error {
-    Error::not_found("this invitation is not valid: it was used or withdrawn, its seven days are over, or the link is not complete. Ask for a new one")
+    Error::not_found(
+        "this invitation is not valid: it was used or withdrawn, its seven days are over, or the link is not complete. Ask for a new one",
+    )
 }
 
 fn has_login() -> Error {

@@ -46,7 +46,9 @@ impl App {
     /// [`Error::Forbidden`] unless the person administers the instance, or the instance lets people sign up by themselves.
     pub async fn create_org(&self, signed_in: &SignedIn, name: String) -> Result<OrgRecord, Error> {
         if !signed_in.user.instance_admin && !self.get_instance().await?.allow_sign_up {
-            return Err(Error::forbidden("only an administrator of the instance may found organizations here"));
+            return Err(Error::forbidden(
+                "only an administrator of the instance may found organizations here",
+            ));
         }
         let tx = self.store().write().await?;
         let org = self.found_org(&tx, name, Principal::User(signed_in.user.id)).await?;

@@ -9,7 +9,7 @@ mod folders;
 mod identities;
 mod identity_tokens;
 mod instance;
-mod organizations;
+pub(crate) mod organizations;
 mod projects;
 mod rotations;
 mod secrets;

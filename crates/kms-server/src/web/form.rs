@@ -8,6 +8,7 @@ use kms_app::{Error, FieldIssue};
 use kms_core::secret::SecretString;
 
 use super::error::WebError;
+use crate::api::extract::Issues;
 use crate::state::ServerState;
 
 /// What a person sent. `Debug` is left out on purpose: there may be secrets in it.
@@ -54,11 +55,43 @@ impl Given {
             .map(|(_, value)| value.as_str())
     }
 
+    /// A whole number; none, and no issue, if nothing was typed.
+    pub(super) fn number<T: std::str::FromStr>(&self, issues: &mut Issues, name: &str) -> Option<T> {
+        let text = self.optional(name)?;
+        let number = text.parse().ok();
+        issues.check(number.is_some(), name, "invalid_type", "must be a whole number, 0 or greater");
+        number
+    }
+
+    /// First and last name out of one field: "Ada Lovelace" is a first and a last name; more words belong to the last.
+    pub(super) fn person_name(&self, issues: &mut Issues, name: &str) -> (Option<String>, Option<String>) {
+        let text = self.optional(name).unwrap_or_default();
+        let (first, last) = text.split_once(' ').unwrap_or((&text, ""));
+        let part = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        (issues.note(name, part(first), 64), issues.note(name, part(last), 64))
+    }
+
+    /// A password that somebody chooses.
+    pub(super) fn new_password(&self, issues: &mut Issues, name: &str) -> SecretString {
+        let password = self.secret(name);
+        issues.password(name, &password);
+        issues.check(
+            self.text(name).chars().count() >= LEAST_PASSWORD,
+            name,
+            "too_small",
+            "must have at least 12 characters",
+        );
+        password
+    }
+
     /// A secret.
     pub(super) fn secret(&self, name: &str) -> SecretString {
         SecretString::new(self.text(name))
     }
 }
+
+/// Shortest password that people may choose on a screen, in characters.
+const LEAST_PASSWORD: usize = 12;
 
 /// How a field is filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +173,13 @@ impl Field {
 
     pub(super) fn text(name: &str, label: &str) -> Self {
         Self::new(name, label, Kind::Text)
+    }
+
+    /// Where somebody chooses a password.
+    pub(super) fn new_password(name: &str, label: &str) -> Self {
+        Self::new(name, label, Kind::Password { new: true })
+            .required()
+            .helped("At least 12 characters. Several words that do not belong together are easy to remember and hard to guess.")
     }
 
     pub(super) fn hidden(name: &str, value: impl Into<String>) -> Self {
@@ -273,6 +313,8 @@ pub(super) struct Form {
     pub(super) danger: bool,
     /// Stands beside one that matters more.
     pub(super) secondary: bool,
+    /// Answered with a page of its own, which shows something once.
+    pub(super) shows_once: bool,
 }
 
 impl Form {
@@ -287,7 +329,13 @@ impl Form {
             error: None,
             danger: false,
             secondary: false,
+            shows_once: false,
         }
+    }
+
+    pub(super) fn shows_once(mut self) -> Self {
+        self.shows_once = true;
+        self
     }
 
     pub(super) fn busy(mut self, busy: &'static str) -> Self {

@@ -5,8 +5,8 @@ use kms_app::access::{OrgScope, ProjectScope};
 use kms_app::projects::Project;
 use kms_core::permission::{Resource, org, project};
 
-use super::assets;
 use super::session::Viewer;
+use super::{access, assets};
 use crate::state::ServerState;
 
 /// Colours: the system's, or as somebody chose.
@@ -77,6 +77,14 @@ pub(super) struct NavItem {
     pub(super) current: bool,
 }
 
+/// A page beside others of the same place.
+#[derive(Debug, Clone)]
+pub(super) struct Tab {
+    pub(super) label: &'static str,
+    pub(super) href: String,
+    pub(super) current: bool,
+}
+
 /// A thing to switch to.
 #[derive(Debug, Clone)]
 pub(super) struct Choice {
@@ -93,6 +101,8 @@ pub(super) struct Frame {
     /// E-mail address of whoever looks.
     pub(super) person: String,
     pub(super) orgs: Vec<Choice>,
+    /// Whether the person may found another organization.
+    pub(super) may_found_orgs: bool,
     /// Name of the project, on its pages.
     pub(super) project: Option<Choice>,
     pub(super) projects: Vec<Choice>,
@@ -171,6 +181,7 @@ impl Viewer {
                     name: org.name,
                 })
                 .collect(),
+            may_found_orgs: self.signed_in.user().instance_admin,
             project: None,
             projects: projects.iter().take(SWITCHABLE).map(|project| choice(project, None)).collect(),
             nav: Vec::new(),
@@ -196,8 +207,19 @@ impl Viewer {
         if scope.allows(org::APP_CONNECTIONS_READ, &Resource::ANY) {
             frame.nav.push(item("App Connections", "integrations", "/app-connections"));
         }
+        if let Some(first) = access::org_tabs(&scope, "").first() {
+            frame.nav.push(NavItem {
+                label: "Access Control",
+                icon: "access",
+                href: first.href.clone(),
+                current: section == access::SECTION,
+            });
+        }
         if scope.allows(org::AUDIT_LOGS_READ, &Resource::ANY) {
             frame.nav.push(item("Audit Logs", "audit", "/audit-logs"));
+        }
+        if scope.allows(org::SETTINGS_READ, &Resource::ANY) {
+            frame.nav.push(item("Organization Settings", "settings", "/organization-settings"));
         }
         Ok(InOrg { frame, scope })
     }
@@ -225,6 +247,14 @@ impl Viewer {
         }
         if scope.allows_somewhere(project::APP_CONNECTIONS_READ) {
             frame.nav.push(item("Integrations", "integrations", "integrations"));
+        }
+        if let Some(first) = access::project_tabs(&scope, id, "").first() {
+            frame.nav.push(NavItem {
+                label: "Access Control",
+                icon: "access",
+                href: first.href.clone(),
+                current: section == access::SECTION,
+            });
         }
         if scope.allows(project::AUDIT_LOGS_READ, &Resource::ANY) {
             frame.nav.push(item("Audit Logs", "audit", "audit-logs"));
@@ -262,6 +292,27 @@ fn notice(word: &str) -> Option<&'static str> {
         "project-created" => "The project is there.",
         "project-saved" => "The project's settings are saved.",
         "project-deleted" => "The project is deleted. Keys that it had issued are being revoked.",
+        "person-saved" => "The role is saved. It holds from the next request on.",
+        "person-removed" => "The person has no access any more.",
+        "invitation-withdrawn" => "The invitation is withdrawn; its link is worthless.",
+        "people-added" => "The person has access to the project.",
+        "identity-created" => "The machine identity is there, with Universal Auth. Create a client secret next.",
+        "identity-saved" => "The machine identity is saved.",
+        "identity-deleted" => "The machine identity is deleted. Its client secrets and tokens are good no longer.",
+        "identity-added" => "The machine identity has access to the project.",
+        "identity-removed" => "The machine identity has no access to the project any more.",
+        "auth-added" => "Universal Auth is there. Create a client secret next.",
+        "auth-saved" => "Universal Auth is saved.",
+        "auth-removed" => "Universal Auth is removed. Its client secrets and tokens are good no longer.",
+        "lockouts-cleared" => "Whoever was locked out can try again.",
+        "client-secret-revoked" => "The client secret is revoked, and every token that was given for it.",
+        "organization-created" => "The organization is there, and you administer it.",
+        "organization-saved" => "The organization is saved.",
+        "joined" => "Welcome to the organization.",
+        "password-changed" => "The password is changed. All your other sessions are ended.",
+        "session-ended" => "The session is ended.",
+        "environment-saved" => "The environment is saved.",
+        "environment-deleted" => "The environment is deleted. Keys that it had issued are being revoked.",
         "environment-created" => "The environment is there.",
         "connection-created" => "The connection is there. It is ready to be used by a Secret Rotation.",
         "connection-saved" => "The connection is saved.",

@@ -4,17 +4,21 @@
 //! scripts run, they are sent in the background, the problems are put beside the fields, and nothing that was typed is lost.
 //! To add a screen: a folder, a line in [`routes`], a place in [`frame`].
 
+mod access;
 mod account;
 mod assets;
 mod audit;
 mod charts;
 mod connections;
+mod environments;
 mod error;
 mod folders;
 mod form;
 mod form_page;
 mod frame;
+mod invitation;
 mod login;
+mod organization;
 mod page;
 mod place;
 mod project_settings;
@@ -44,7 +48,13 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
         .route("/login", get(login::show).post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/theme", post(account::choose_theme))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::change_password))
+        .route("/account/sessions/{session}/end", post(account::end_session))
+        .route("/invitations/{token}", get(invitation::show).post(invitation::accept))
         .route("/organizations/select", post(account::select_org))
+        .route("/organizations/new", get(organization::new).post(organization::create))
+        .route("/organization-settings", get(organization::settings).post(organization::save))
         .route("/projects", get(projects::list))
         .route("/projects/new", get(projects::new).post(projects::create))
         .route("/app-connections", get(connections::of_org))
@@ -102,8 +112,14 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
             "/projects/{project}/settings",
             get(project_settings::show).post(project_settings::save),
         )
-        .route("/projects/{project}/environments", post(project_settings::add_environment))
+        .route("/projects/{project}/environments", post(environments::add))
+        .route(
+            "/projects/{project}/environments/{environment}",
+            get(environments::show).post(environments::save),
+        )
+        .route("/projects/{project}/environments/{environment}/delete", post(environments::delete))
         .route("/projects/{project}/delete", post(project_settings::delete));
+    let screens = screens.merge(access_routes());
     // The address that people use may differ from the host that a proxy asks for.
     let csrf = CsrfLayer::new();
     let csrf = match &state.settings.public_url {
@@ -114,6 +130,67 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
         .layer(csrf)
         .layer(from_fn_with_state(state.clone(), session::around))
         .route(assets::PATH, get(assets::serve))
+}
+
+/// The screens about members.
+fn access_routes() -> Router<ServerState> {
+    use access::{identities, people, project_identities, project_people, universal_auth};
+    Router::new()
+        .route("/access-control", get(access::of_org))
+        .route("/access-control/users", get(people::list).post(people::invite))
+        .route("/access-control/users/{membership}", get(people::one).post(people::save))
+        .route("/access-control/users/{membership}/remove", post(people::remove))
+        .route("/access-control/invitations/{invitation}/withdraw", post(people::withdraw))
+        .route("/access-control/identities", get(identities::list))
+        .route("/access-control/identities/new", get(identities::new).post(identities::create))
+        .route("/access-control/identities/{identity}", get(identities::one).post(identities::save))
+        .route("/access-control/identities/{identity}/delete", post(identities::delete))
+        .route("/access-control/identities/{identity}/universal-auth", post(universal_auth::save))
+        .route(
+            "/access-control/identities/{identity}/universal-auth/add",
+            post(universal_auth::add),
+        )
+        .route(
+            "/access-control/identities/{identity}/universal-auth/remove",
+            post(universal_auth::remove),
+        )
+        .route(
+            "/access-control/identities/{identity}/universal-auth/clear-lockouts",
+            post(universal_auth::clear_lockouts),
+        )
+        .route(
+            "/access-control/identities/{identity}/client-secrets",
+            post(universal_auth::create_client_secret),
+        )
+        .route(
+            "/access-control/identities/{identity}/client-secrets/{secret}/revoke",
+            post(universal_auth::revoke_client_secret),
+        )
+        .route("/projects/{project}/access-control", get(access::of_project))
+        .route(
+            "/projects/{project}/access-control/users",
+            get(project_people::list).post(project_people::add),
+        )
+        .route(
+            "/projects/{project}/access-control/users/{membership}",
+            get(project_people::one).post(project_people::save),
+        )
+        .route(
+            "/projects/{project}/access-control/users/{membership}/remove",
+            post(project_people::remove),
+        )
+        .route(
+            "/projects/{project}/access-control/identities",
+            get(project_identities::list).post(project_identities::add),
+        )
+        .route(
+            "/projects/{project}/access-control/identities/{identity}",
+            get(project_identities::one).post(project_identities::save),
+        )
+        .route(
+            "/projects/{project}/access-control/identities/{identity}/remove",
+            post(project_identities::remove),
+        )
 }
 
 /// Whether somebody looks for a page, not for the API.

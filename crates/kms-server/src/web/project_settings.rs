@@ -5,22 +5,29 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use kms_app::Error;
 use kms_app::projects::{ProjectChanges, ProjectSelector};
-use kms_core::names::EnvironmentSlug;
 use kms_core::permission::{Resource, project};
 
+use super::environments;
 use super::error::WebResult;
 use super::form::{Field, Form, Given, require_typed};
 use super::frame::{Frame, InProject};
 use super::page::Page;
 use super::session::Viewer;
-use crate::api::extract::{Issues, PROJECT_DESCRIPTION_LIMIT, id};
+use crate::api::extract::{Issues, PROJECT_DESCRIPTION_LIMIT};
 use crate::state::ServerState;
+
+pub(super) struct EnvironmentRow {
+    pub(super) name: String,
+    pub(super) slug: String,
+    /// Its page, where the viewer may change something there.
+    pub(super) href: Option<String>,
+}
 
 #[derive(Template)]
 #[template(path = "project_settings.html")]
 pub(super) struct SettingsPage {
     pub(super) frame: Frame,
-    pub(super) environments: Vec<(String, String)>,
+    pub(super) environments: Vec<EnvironmentRow>,
     pub(super) edit: Option<Form>,
     pub(super) add: Option<Form>,
     pub(super) delete: Option<Form>,
@@ -34,17 +41,6 @@ fn edit_form(id: &str, name: &str, description: &str) -> Form {
     Form::new("project", format!("/projects/{id}/settings"), "Save", fields)
 }
 
-fn add_form(id: &str) -> Form {
-    let fields = vec![
-        Field::text("name", "Name").required(),
-        Field::text("slug", "Slug")
-            .required()
-            .mono()
-            .helped("What clients name it by, such as prod."),
-    ];
-    Form::new("environment", format!("/projects/{id}/environments"), "Add Environment", fields)
-}
-
 fn delete_form(id: &str, name: &str) -> Form {
     let field = Field::text("confirm", "Type the project's name to delete it")
         .required()
@@ -55,13 +51,14 @@ fn delete_form(id: &str, name: &str) -> Form {
 }
 
 /// `again`: the form of the page that was not accepted.
-async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Option<Form>) -> Result<SettingsPage, Error> {
+pub(super) async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Option<Form>) -> Result<SettingsPage, Error> {
     let InProject {
         frame,
         project: found,
         scope,
     } = viewer.in_project(state, text, "settings").await?;
     let record = &found.record;
+    let may_change = scope.allows(project::ENVIRONMENTS_EDIT, &Resource::ANY) || scope.allows(project::ENVIRONMENTS_DELETE, &Resource::ANY);
     let description = record.description.as_deref().unwrap_or_default();
     Ok(SettingsPage {
         frame: frame.titled("Project Settings"),
@@ -70,14 +67,18 @@ async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Option<Fo
             .then(|| edit_form(text, &record.name, description).or_again(again.as_ref())),
         add: scope
             .allows_somewhere(project::ENVIRONMENTS_CREATE)
-            .then(|| add_form(text).or_again(again.as_ref())),
+            .then(|| environments::add_form(text).or_again(again.as_ref())),
         delete: scope
             .allows(project::PROJECT_DELETE, &Resource::ANY)
             .then(|| delete_form(text, &record.name).or_again(again.as_ref())),
         environments: found
             .environments
             .into_iter()
-            .map(|environment| (environment.name, environment.slug))
+            .map(|environment| EnvironmentRow {
+                href: may_change.then(|| format!("/projects/{text}/environments/{}", environment.id)),
+                name: environment.name,
+                slug: environment.slug,
+            })
             .collect(),
     })
 }
@@ -105,29 +106,6 @@ pub(super) async fn save(State(state): State<ServerState>, viewer: Viewer, Path(
         Err(error) => {
             viewer
                 .refuse(error, edit_form(&text, "", ""), &given, None, |form| {
-                    page(&state, &viewer, &text, Some(form))
-                })
-                .await
-        }
-    }
-}
-
-pub(super) async fn add_environment(State(state): State<ServerState>, viewer: Viewer, Path(text): Path<String>, given: Given) -> WebResult {
-    let made = async {
-        let mut issues = Issues::new();
-        let name = issues.short_text("name", given.text("name"));
-        let slug = issues.take("slug", EnvironmentSlug::parse(given.text("slug").trim()));
-        let (Some(slug), true) = (slug, issues.is_empty()) else {
-            return Err(issues.into_error());
-        };
-        let project = id("projectId", &text)?;
-        state.app.create_environment(&viewer.actor, project, name, slug, None).await
-    };
-    match made.await {
-        Ok(_environment) => Ok(viewer.go(&format!("/projects/{text}/settings?done=environment-created"))),
-        Err(error) => {
-            viewer
-                .refuse(error, add_form(&text), &given, None, |form| {
                     page(&state, &viewer, &text, Some(form))
                 })
                 .await

@@ -216,7 +216,8 @@ fn people_tables() -> Vec<Sketch> {
             .references("identity_id", "identities", Cascade)
             .unique("user", &["org_id", "user_id"], given("user_id"))
             .unique("identity", &["org_id", "identity_id"], given("identity_id"))
-            .index("user", &["user_id"], given("user_id")),        Sketch::new("invitations")
+            .index("user", &["user_id"], given("user_id")),
+        Sketch::new("invitations")
             .columns([
                 pk_uuid("id"),
                 uuid("org_id"),

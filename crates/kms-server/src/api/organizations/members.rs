@@ -132,12 +132,7 @@ pub(super) async fn update_member(
 ) -> ApiResult<OrganizationMemberEnvelope> {
     let (org, membership) = (id("organizationId", &org)?, id("membershipId", &membership)?);
     let person = match request.role {
-        Some(role) => {
-            state
-                .app
-                .update_org_person(&actor, org, membership, known_role(&role)?)
-                .await?
-        }
+        Some(role) => state.app.update_org_person(&actor, org, membership, known_role(&role)?).await?,
         None => state.app.get_org_person(&actor, org, membership).await?,
     };
     Ok(Json((&person).into()))

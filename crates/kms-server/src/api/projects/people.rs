@@ -243,10 +243,7 @@ pub(super) async fn update(
 ) -> ApiResult<RolesBody> {
     let project = id("projectId", &project)?;
     let who = PersonSelector::Membership(id("membershipId", &membership)?);
-    let person = state
-        .app
-        .update_person_in_project(&actor, project, &who, request.read()?)
-        .await?;
+    let person = state.app.update_person_in_project(&actor, project, &who, request.read()?).await?;
     Ok(Json(RolesBody {
         roles: person.member.roles.into_iter().map(RoleBody::from).collect(),
     }))

@@ -89,6 +89,13 @@ pub(super) async fn log_in(State(state): State<ServerState>, visit: Visit, given
         .await?;
     let orgs = state.app.list_own_orgs(&signed_in).await?;
     let Some((org, _member)) = orgs.first() else {
+        // Whoever is invited belongs to none before they join.
+        let next = local(given.text("next"));
+        if next.starts_with("/invitations/") {
+            let mut response = go(visit.part, next);
+            visit.cookies.keep(&mut response, &grant);
+            return Ok(response);
+        }
         let error = Error::forbidden("you are not a member of any organization; ask an administrator to invite you");
         return Ok(refused(&error));
     };

@@ -22,9 +22,6 @@ pub(super) struct SetupPage {
     pub(super) form: Form,
 }
 
-/// Shortest password of the first administrator, in characters.
-const LEAST: usize = 12;
-
 pub(super) fn form() -> Form {
     Form::new(
         "setup",
@@ -33,9 +30,7 @@ pub(super) fn form() -> Form {
         vec![
             Field::new("email", "E-mail address", Kind::Email).required(),
             Field::text("name", "Your name"),
-            Field::new("password", "Password", Kind::Password { new: true })
-                .required()
-                .helped("At least 12 characters. Several words that do not belong together are easy to remember and hard to guess."),
+            Field::new_password("password", "Password"),
             Field::text("organization", "Organization")
                 .required()
                 .helped("What your team or company is called. It can be changed later."),
@@ -62,19 +57,8 @@ pub(super) async fn set_up(State(state): State<ServerState>, visit: Visit, given
     };
     let mut issues = Issues::new();
     let email = issues.take("email", Email::parse(given.text("email")));
-    let password = given.secret("password");
-    issues.password("password", &password);
-    issues.check(
-        given.text("password").chars().count() >= LEAST,
-        "password",
-        "too_small",
-        "must have at least 12 characters",
-    );
-    // "Ada Lovelace" is a first and a last name; more words belong to the last.
-    let name = given.optional("name").unwrap_or_default();
-    let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
-    let part = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-    let (first_name, last_name) = (issues.note("name", part(first), 64), issues.note("name", part(last), 64));
+    let password = given.new_password(&mut issues, "password");
+    let (first_name, last_name) = given.person_name(&mut issues, "name");
     let organization = issues.short_text("organization", given.text("organization"));
     let (Some(email), true) = (email, issues.is_empty()) else {
         return Ok(refused(&issues.into_error()));
