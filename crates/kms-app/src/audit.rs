@@ -108,6 +108,36 @@ impl App {
             .collect())
     }
 
+    /// How many entries a project has of each of the last `days` days in UTC, oldest first; the last is today.
+    pub async fn project_activity(&self, actor: &Actor, project_id: ProjectId, days: u32) -> Result<Vec<(Timestamp, u64)>, Error> {
+        let session = self.store().read();
+        project_scope(&session, actor, project_id, self.now())
+            .await?
+            .require(project::AUDIT_LOGS_READ, &Resource::ANY)?;
+        let day = span(1);
+        let seconds = self.now().unix_seconds();
+        let midnight = Timestamp::from_unix_seconds(seconds - seconds.rem_euclid(24 * 3600));
+        let spans: Vec<_> = (0..days)
+            .rev()
+            .map(|back| midnight - day * back)
+            .map(|from| (from, from + day))
+            .collect();
+        let counts = session.count_audit(actor.org, project_id, &spans).await?;
+        Ok(spans.into_iter().map(|(from, _)| from).zip(counts).collect())
+    }
+
+    /// Notes that the entries of a filter leave the system as a file. Each part of them is then listed as usual.
+    pub async fn record_audit_export(&self, actor: &Actor, filter: &AuditFilter) -> Result<(), Error> {
+        let metadata =
+            serde_json::json!({ "events": filter.events, "actorType": filter.actor_kind, "from": filter.from, "until": filter.until });
+        let event = Event {
+            name: "export-audit-logs",
+            project: filter.project,
+            metadata,
+        };
+        self.record_read(actor, event).await
+    }
+
     /// Removes audit entries whose time is over, some thousand at a time. Answers how many; call again until it is none.
     pub async fn remove_expired_audit_logs(&self) -> Result<u64, Error> {
         const AT_ONCE: u64 = 2000;

@@ -8,6 +8,7 @@ pub mod authentication;
 pub mod connections;
 pub mod environments;
 pub mod error;
+pub mod find;
 pub mod folders;
 pub mod identities;
 pub mod identity_tokens;

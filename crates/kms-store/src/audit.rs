@@ -3,8 +3,8 @@
 use kms_core::audit::AuditEntry;
 use kms_core::ids::{AuditEntryId, OrgId, ProjectId};
 use kms_core::time::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query, SimpleExpr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -142,6 +142,31 @@ fn row(entry: &AuditEntry) -> audit_log::ActiveModel {
 }
 
 impl Session {
+    /// How many entries of a project fall into each of these spans (the first instant belongs to it, the last does not): one query.
+    pub async fn count_audit(&self, org: OrgId, project: ProjectId, spans: &[(Timestamp, Timestamp)]) -> Result<Vec<u64>, StoreError> {
+        use audit_log::Column;
+        let mut all = Query::select();
+        for (from, until) in spans {
+            let one = Query::select()
+                .expr(Expr::col(Column::Id).count())
+                .from(audit_log::Entity)
+                .and_where(Column::OrgId.eq(org.0))
+                .and_where(Column::ProjectId.eq(project.0))
+                .and_where(Column::At.gte(from.utc()))
+                .and_where(Column::At.lt(until.utc()))
+                .take();
+            all.expr(SimpleExpr::SubQuery(None, Box::new(one.into())));
+        }
+        let row = self.query_one(&all).await?;
+        let row = row.ok_or(StoreError::inconsistent("audit_log", "id"))?;
+        (0..spans.len())
+            .map(|index| {
+                let count: i64 = row.try_get_by_index(index)?;
+                Ok(u64::try_from(count).unwrap_or(0))
+            })
+            .collect()
+    }
+
     /// Entries of the organization that satisfy the filter, newest first.
     pub async fn list_audit(&self, org: OrgId, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
         use audit_log::Column;

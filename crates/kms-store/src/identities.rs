@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use kms_core::ids::{IdentityId, OrgId};
 use kms_core::time::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, Order};
+use sea_orm::sea_query::{Expr, Order};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, SelectTwo,
 };
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::entity::{identities, org_members, token_auths, universal_auths};
 use crate::organizations::OrgMemberRecord;
+use crate::text::contains;
 use crate::{Session, StoreError, Tx};
 
 /// A machine identity.
@@ -111,9 +112,7 @@ impl Session {
                 .add(identities::Column::OrgId.eq(org.0))
                 .add(org_members::Column::OrgId.eq(org.0));
             if let Some(search) = &filter.search {
-                let pattern = format!("%{}%", literal(&search.to_lowercase()));
-                let name = Expr::col((identities::Entity, identities::Column::Name));
-                wanted = wanted.add(Func::lower(name).like(LikeExpr::new(pattern).escape('\\')));
+                wanted = wanted.add(contains(Expr::col((identities::Entity, identities::Column::Name)), search));
             }
             identities::Entity::find()
                 .join(JoinType::InnerJoin, member.into())
@@ -241,9 +240,4 @@ impl Tx {
             .await?;
         Ok(result.rows_affected == 1)
     }
-}
-
-/// Text that means itself in a pattern.
-fn literal(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -25,6 +25,7 @@ mod session;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 pub mod token_auth;
 pub mod universal_auth;
 pub mod users;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::entity::{folders, secret_versions, secrets};
+use crate::text::contains;
 use crate::{Session, StoreError, Tx};
 
 /// A secret.
@@ -44,6 +45,19 @@ pub struct SecretRecord {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretPlace {
+    /// Its id.
+    pub id: SecretId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Its folder.
+    pub folder: FolderId,
+    /// Its name.
+    pub key: String,
 }
 
 /// An earlier or the present version of a secret.
@@ -227,6 +241,36 @@ impl Session {
             }
         }
         Ok(found)
+    }
+
+    /// Where secrets of these projects are whose name contains `text`, in any case: at most `limit`, in no order. Their values are not
+    /// read.
+    pub async fn find_secrets_named(&self, projects: &[ProjectId], text: &str, limit: u64) -> Result<Vec<SecretPlace>, StoreError> {
+        // PostgreSQL refuses a NUL in any text, even to look for.
+        if text.contains('\0') {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(Uuid, Uuid, Uuid, String)> = secrets::Entity::find()
+            .select_only()
+            .column(secrets::Column::Id)
+            .column(secrets::Column::ProjectId)
+            .column(secrets::Column::FolderId)
+            .column(secrets::Column::Key)
+            .filter(secrets::Column::ProjectId.is_in(projects.iter().map(|id| id.0)))
+            .filter(contains(Expr::col((secrets::Entity, secrets::Column::Key)), text))
+            .limit(limit)
+            .into_tuple()
+            .all(self)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, project, folder, key)| SecretPlace {
+                id: SecretId(id),
+                project: ProjectId(project),
+                folder: FolderId(folder),
+                key,
+            })
+            .collect())
     }
 
     /// All secrets of a project.

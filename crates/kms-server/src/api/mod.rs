@@ -1,6 +1,6 @@
 //! The API: one folder an area, one place that puts them together.
 
-mod audit;
+pub(crate) mod audit;
 mod connections;
 pub(crate) mod docs;
 pub mod error;

@@ -12,6 +12,7 @@ mod charts;
 mod connections;
 mod environments;
 mod error;
+mod find;
 mod folders;
 mod form;
 mod form_page;
@@ -106,7 +107,10 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
             "/projects/{project}/rotations/{rotation}/delete",
             get(rotations::delete_form).post(rotations::delete),
         )
+        .route("/find", get(find::find))
         .route("/audit-logs", get(audit::of_org))
+        .route("/audit-logs/export", get(audit::export_of_org))
+        .route("/projects/{project}/audit-logs/export", get(audit::export_of_project))
         .route("/projects/{project}/audit-logs", get(audit::of_project))
         .route(
             "/projects/{project}/settings",

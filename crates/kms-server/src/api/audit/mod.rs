@@ -1,6 +1,6 @@
 //! The audit log (`core-api.md` §13).
 
-mod list;
+pub(crate) mod list;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -101,9 +101,40 @@
     }
   });
 
+  // The command palette: what is found stands below what is typed, and the arrows go through it.
+  const palette = one("#palette");
+  const openPalette = () => {
+    if (!palette || palette.open) return;
+    palette.showModal();
+    const input = one("input", palette);
+    input.select();
+    htmx.trigger(input, "open");
+  };
+  one("[data-palette]")?.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    openPalette();
+  });
+  palette?.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
+  palette?.addEventListener("keydown", (event) => {
+    const links = all("a", palette);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && links.length > 0) {
+      event.preventDefault();
+      const next = links.indexOf(document.activeElement) + step;
+      (next < 0 ? one("input", palette) : links[Math.min(next, links.length - 1)]).focus();
+    } else if (event.key === "Enter" && event.target.matches("input") && links.length > 0) {
+      event.preventDefault();
+      links[0].click();
+    }
+  });
+
   const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
   document.addEventListener("keydown", (event) => {
-    if (event.key === "/" && !typing(event.target)) {
+    if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      openPalette();
+    } else if (event.key === "/" && !typing(event.target)) {
       const search = one("[data-search]");
       if (search) { event.preventDefault(); search.focus(); }
     } else if (event.key === "Escape") {

@@ -8,12 +8,14 @@ pub(super) use one::{check, delete, delete_form, edit, rotate_now, save, show};
 pub(super) use wizard::{start, step, types};
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 
+use super::charts::calendar::{self, Due};
 use super::error::{WebError, WebResult};
 use super::frame::{Frame, InProject};
 use super::page::Page;
@@ -39,6 +41,8 @@ pub(super) struct RotationsPage {
     pub(super) frame: Frame,
     pub(super) project: String,
     pub(super) rows: Vec<Row>,
+    pub(super) calendar: Vec<calendar::Day>,
+    pub(super) chart: String,
 }
 
 /// Name of a type.
@@ -49,6 +53,18 @@ fn kind_name(state: &ServerState, kind: &str) -> &'static str {
 pub(super) async fn list(State(state): State<ServerState>, viewer: Viewer, Path(project): Path<String>) -> WebResult {
     let InProject { frame, project: found, .. } = viewer.in_project(&state, &project, "rotations").await?;
     let rotations = state.app.list_rotations(&viewer.actor, found.record.id, None).await?;
+    let due: Vec<Due> = rotations
+        .iter()
+        .filter_map(|rotation| {
+            let record = &rotation.record;
+            Some(Due {
+                name: record.name.clone(),
+                at: record.next_at?,
+                every: (!frame.development).then(|| Duration::from_secs(u64::from(record.interval_days) * 86_400)),
+            })
+        })
+        .collect();
+    let calendar = calendar::days(state.app.now(), &due);
     let rows = rotations
         .into_iter()
         .map(|rotation| Row {
@@ -66,6 +82,8 @@ pub(super) async fn list(State(state): State<ServerState>, viewer: Viewer, Path(
         frame: frame.titled("Secret Rotation").live(format!("/projects/{project}/live")),
         project,
         rows,
+        chart: calendar::svg(&calendar),
+        calendar,
     })
     .into_response())
 }

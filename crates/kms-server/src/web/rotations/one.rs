@@ -14,7 +14,7 @@ use kms_core::rotation::machine::{Phase, Trigger};
 use super::fields;
 use crate::api::extract::{Issues, id};
 use crate::state::ServerState;
-use crate::web::charts::{Life, Span, Timeline};
+use crate::web::charts::timeline::{Life, Span, Timeline};
 use crate::web::error::WebResult;
 use crate::web::form::{Field, Form, Given, Kind, require_typed};
 use crate::web::form_page::FormPage;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use axum::http::Method;
-use kms_core::permission::ProjectRole;
+use kms_core::permission::{OrgRole, ProjectRole};
+use kms_store::organizations::Principal;
 use serde_json::{Value, json};
 
 use super::openapi::{checked_in, document, operations};
@@ -12,7 +13,7 @@ use crate::support::{Admin, Caller, TestApp, on_each_database, text};
 use openrouter_sim::Simulator;
 
 /// Routes of one's own affairs: everybody who is logged in may ask, and sees nothing but their own.
-const OWN: [&str; 20] = [
+const OWN: [&str; 21] = [
     "GET /api/v1/app-connections",
     "GET /api/v1/app-connections/open-router/available",
     "GET /api/v1/app-connections/options",
@@ -30,6 +31,7 @@ const OWN: [&str; 20] = [
     "POST /api/v2/identities/search",
     "POST /api/v2/workspace",
     "POST /api/v1/auth/logout",
+    "POST /api/v1/invite-org/join",
     "POST /api/v1/auth/token/renew",
     "POST /api/v1/auth/token/revoke",
     "POST /api/v3/auth/select-organization",
@@ -50,8 +52,8 @@ const NOT_NOW: [&str; 2] = [
     "POST /api/v2/secret-rotations/{type}/{rotationId}/reconcile",
 ];
 
-/// The instance's settings are for instance administrators, who are people.
-const NOT_FOR_MACHINES: [&str; 1] = ["PATCH /api/v1/admin/config"];
+/// The instance's settings, and founding organizations, are for instance administrators, who are people.
+const NOT_FOR_MACHINES: [&str; 2] = ["PATCH /api/v1/admin/config", "POST /api/v2/organizations"];
 
 /// A project with one of everything.
 struct World {
@@ -102,6 +104,19 @@ impl World {
             "/identityMembership/id",
         );
 
+        let there = app.add_person("there@example.com").await;
+        let org_id = admin.org_id.parse().unwrap();
+        app.join(Principal::User(there), org_id, OrgRole::NoAccess).await;
+        app.join_project(Principal::User(there), &project, ProjectRole::Viewer).await;
+        let people = format!("/api/v1/projects/{project}/user/{there}/membership");
+        let person_membership = text(&admin.get(&people).await.ok(), "/membership/id");
+        let members = format!("/api/v2/organizations/{}/memberships", admin.org_id);
+        let members = admin.get(&members).await.ok();
+        let org_membership = text(&members, "/users/1/id");
+        let invite = json!({ "inviteeEmails": ["invited@example.com"], "organizationId": admin.org_id });
+        admin.post("/api/v1/invite-org/signup", invite).await.ok();
+        let invitation = text(&admin.get("/api/v1/invite-org").await.ok(), "/invitations/0/id");
+
         // One body for all: unknown keys are ignored.
         let universal = json!({
             "projectId": project, "workspaceId": project, "environment": "prod", "secretPath": "/", "path": "/",
@@ -114,6 +129,7 @@ impl World {
             "connectionId": connection, "rotationInterval": 30, "parameters": { "name": "gateway" },
             "secretsMapping": { "apiKey": "ROTATED_TOO" }, "auditLogsRetentionDays": 7, "destinationSecretPath": "/",
             "organizationId": admin.org_id, "search": "deploy",
+            "inviteeEmails": ["another@example.com"], "username": "there@example.com",
         });
         let names = BTreeMap::from([
             ("projectId", project.clone()),
@@ -134,6 +150,10 @@ impl World {
             ("clientSecretId", text(&client_secret, "/clientSecretData/id")),
             ("membershipId", membership),
             ("organizationId", admin.org_id.clone()),
+            ("userId", there.to_string()),
+            ("invitationId", invitation),
+            ("membership of a person in the project", person_membership),
+            ("membership of a person in the organization", org_membership),
         ]);
         Self {
             _simulator: simulator,
@@ -168,6 +188,10 @@ impl World {
                 ("slug", _) if path.contains("environments/slug") => "prod",
                 // The first part of these two paths is a project, for older clients.
                 ("folderId", _) if path.starts_with("/api/v1/folders/{folderId}/") => &self.project,
+                ("membershipId", _) if path.starts_with("/api/v2/organizations/") => {
+                    &self.names["membership of a person in the organization"]
+                }
+                ("membershipId", _) if path.starts_with("/api/v1/workspace/") => &self.names["membership of a person in the project"],
                 _ => value,
             };
             filled = filled.replace(&slug, value);
@@ -178,6 +202,15 @@ impl World {
         }
         if path.ends_with("/memberships/identities/{identityId}") || path.ends_with("/identity-memberships/{identityId}") {
             body["roles"] = json!([{ "role": "viewer" }]);
+        }
+        if path.ends_with("/workspace/{projectId}/memberships") {
+            body["emails"] = json!(["there@example.com"]);
+            if method == "POST" {
+                let fresh = self.app.add_person("fresh@example.com").await;
+                let org = self.admin.org_id.parse().unwrap();
+                self.app.join(Principal::User(fresh), org, OrgRole::NoAccess).await;
+                body["emails"] = json!(["fresh@example.com"]);
+            }
         }
         let joins = method == "POST"
             && (path.ends_with("memberships/identities/{identityId}") || path.ends_with("identity-memberships/{identityId}"));

@@ -1,92 +1,13 @@
 //! The dashboard over HTTP, as a browser without scripts uses it: pages and plain forms.
 
+mod access;
+mod browser;
+mod overview;
+
 use axum::http::{Method, StatusCode};
 
-use crate::support::{Caller, PASSWORD, TestApp, TestResponse, on_each_database, simulated_openrouter};
-
-/// A browser: it keeps cookies and follows where it is led.
-struct Browser {
-    caller: Caller,
-    cookies: Vec<(String, String)>,
-}
-
-fn encoded(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
-}
-
-impl Browser {
-    fn new(app: &TestApp) -> Self {
-        Self {
-            caller: app.nobody().with_header("sec-fetch-site", "same-origin"),
-            cookies: Vec::new(),
-        }
-    }
-
-    fn caller(&self) -> Caller {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        self.caller.with_header("cookie", &cookies.join("; "))
-    }
-
-    fn keep(&mut self, response: &TestResponse) {
-        for name in ["kms-access", "kms-session", "kms-theme"] {
-            if let Some(value) = response.cookie(name) {
-                self.cookies.retain(|(known, _)| known != name);
-                self.cookies.push((name.to_owned(), value));
-            }
-        }
-    }
-
-    /// A page, after redirects.
-    async fn open(&mut self, path: &str) -> TestResponse {
-        let mut path = path.to_owned();
-        loop {
-            let response = self.caller().get(&path).await;
-            self.keep(&response);
-            match response.headers.get("location") {
-                Some(to) => to.to_str().unwrap().clone_into(&mut path),
-                None => return response,
-            }
-        }
-    }
-
-    /// Sends a form, and answers what comes of it without following.
-    async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> TestResponse {
-        let response = self
-            .caller()
-            .send_raw(Method::POST, path, "application/x-www-form-urlencoded", encoded(fields))
-            .await;
-        self.keep(&response);
-        response
-    }
-
-    /// Sends a form that has to be accepted, and answers where it leads.
-    async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
-        let response = self.send(path, fields).await;
-        assert_eq!(response.status, StatusCode::SEE_OTHER, "{path}: {}", response.text);
-        response.headers["location"].to_str().unwrap().to_owned()
-    }
-}
-
-async fn set_up(app: &TestApp) -> Browser {
-    let mut browser = Browser::new(app);
-    app.remember_secret(PASSWORD);
-    let setup = browser.open("/").await;
-    assert!(setup.text.contains("Set up Hanzo KMS"), "{}", setup.text);
-    let fields = [
-        ("email", "admin@example.com"),
-        ("name", "Ada Example"),
-        ("password", PASSWORD),
-        ("organization", "Example Org"),
-    ];
-    assert_eq!(browser.submit("/setup", &fields).await, "/projects?done=set-up");
-    browser
-}
-
-/// The id that follows `before` in an address or page.
-fn id_after(text: &str, before: &str) -> String {
-    let start = text.find(before).unwrap_or_else(|| panic!("no {before} in {text}")) + before.len();
-    text[start..start + 36].to_owned()
-}
+use crate::support::{PASSWORD, TestApp, on_each_database, simulated_openrouter};
+use browser::{Browser, encoded, id_after, set_up};
 
 #[test]
 fn a_key_is_connected_rotated_and_revealed_by_forms_alone() {
@@ -345,9 +266,9 @@ fn whoever_is_not_logged_in_is_led_to_the_login_and_back() {
         app.advance(25 * 3600);
         assert_eq!(stranger.open("/audit-logs").await.status, StatusCode::OK);
         stranger.submit("/logout", &[]).await;
-        let cookies = known.cookies.clone();
+        let cookies = known.cookies();
         known.submit("/logout", &[]).await;
-        known.cookies = cookies;
+        known.set_cookies(cookies);
         let ended = known.caller().get("/projects").await;
         assert_eq!(ended.status, StatusCode::SEE_OTHER, "an ended session is good no longer");
     });

@@ -1,3 +1,4 @@
+mod invitations;
 mod list;
 mod members;
 mod one;

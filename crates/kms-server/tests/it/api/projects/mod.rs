@@ -1,6 +1,7 @@
 mod identity_memberships;
 mod lifecycle;
 mod paths;
+mod people;
 
 use serde_json::{Value, json};
 

@@ -1,33 +1,35 @@
-//! Pictures as SVG, from pure functions. A table with the same facts stands beside each.
+//! The lives of a rotation's keys over time.
 
 use std::fmt::Write as _;
 
 use kms_core::time::Timestamp;
 
+use super::escaped;
+
 /// A part of a key's life.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
+pub(in crate::web) struct Span {
     /// Class of its colour: the state's word.
-    pub(super) state: &'static str,
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
+    pub(in crate::web) state: &'static str,
+    pub(in crate::web) from: Timestamp,
+    pub(in crate::web) to: Timestamp,
 }
 
 /// A key's life.
 #[derive(Debug, Clone)]
-pub(super) struct Life {
-    pub(super) label: String,
-    pub(super) spans: Vec<Span>,
+pub(in crate::web) struct Life {
+    pub(in crate::web) label: String,
+    pub(in crate::web) spans: Vec<Span>,
 }
 
 /// A rotation's keys over time.
 #[derive(Debug)]
-pub(super) struct Timeline {
-    pub(super) now: Timestamp,
-    pub(super) next: Option<Timestamp>,
+pub(in crate::web) struct Timeline {
+    pub(in crate::web) now: Timestamp,
+    pub(in crate::web) next: Option<Timestamp>,
     /// Newest first.
-    pub(super) lives: Vec<Life>,
-    pub(super) failures: Vec<Timestamp>,
+    pub(in crate::web) lives: Vec<Life>,
+    pub(in crate::web) failures: Vec<Timestamp>,
 }
 
 const LEFT: f64 = 110.0;
@@ -37,7 +39,7 @@ const ROW: f64 = 26.0;
 impl Timeline {
     /// The picture.
     #[expect(clippy::cast_precision_loss, reason = "pixels")]
-    pub(super) fn svg(&self) -> String {
+    pub(in crate::web) fn svg(&self) -> String {
         let starts = self.lives.iter().flat_map(|life| &life.spans).map(|span| span.from);
         let start = starts.chain(self.failures.iter().copied()).min().unwrap_or(self.now);
         // What was is the larger part of the picture, however far away the next run is.
@@ -107,11 +109,6 @@ impl Timeline {
         ));
         svg
     }
-}
-
-/// Text that may stand in a picture.
-fn escaped(text: &str) -> String {
-    askama::filters::escape(text, askama::filters::Html).map_or_else(|_never| String::new(), |safe| safe.to_string())
 }
 
 #[cfg(test)]

@@ -1,0 +1,138 @@
+//! What shows much at once: finding by name, the calendar of rotations, activity, the audit log as a file.
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use super::browser::{Browser, id_after, set_up};
+use crate::support::{TestApp, on_each_database, simulated_openrouter};
+
+#[test]
+fn things_are_found_by_name_as_far_as_they_may_be_seen() {
+    on_each_database(async || {
+        let app = TestApp::new().await;
+        let mut browser = set_up(&app).await;
+        let made = browser.submit("/projects/new", &[("name", "Chat"), ("environments", "on")]).await;
+        let project = id_after(&made, "/projects/");
+        for name in ["STRIPE_KEY", "STRIPEXKEY", "OTHER"] {
+            let fields = [("secretName", name), ("secretValue", "a value of no matter"), ("secretComment", "")];
+            browser
+                .submit(&format!("/projects/{project}/secrets/prod/new?path=%2F"), &fields)
+                .await;
+        }
+        let found = browser.open("/find?q=stripe_").await;
+        assert!(
+            found.text.contains("STRIPE_KEY") && found.text.contains("Chat · Production · /"),
+            "{}",
+            found.text
+        );
+        assert!(!found.text.contains("STRIPEXKEY"), "an underscore means itself");
+        assert!(!found.text.contains("a value of no matter"));
+        let href = found
+            .text
+            .split("href=\"/projects/")
+            .find(|part| part.contains("STRIPE_KEY"))
+            .unwrap();
+        let secret = format!("/projects/{}", href.split('"').next().unwrap());
+        assert_eq!(browser.open(&secret).await.status, StatusCode::OK);
+        assert!(
+            browser
+                .open("/find?q=chat")
+                .await
+                .text
+                .contains(&format!("/projects/{project}/secrets\""))
+        );
+        assert!(browser.open("/find?q=audit").await.text.contains("href=\"/audit-logs\""));
+        let nothing = browser.open("/find?q=%25").await;
+        assert!(nothing.text.contains("Nothing that you may see"), "{}", nothing.text);
+        assert_eq!(browser.open("/find?q=%00").await.status, StatusCode::OK);
+
+        // Somebody who is no member of the project finds nothing of it.
+        let shown = browser
+            .send("/access-control/users", &[("emails", "eve@example.com"), ("role", "member")])
+            .await;
+        let token = shown
+            .text
+            .split("/invitations/")
+            .nth(1)
+            .unwrap()
+            .split('<')
+            .next()
+            .unwrap()
+            .to_owned();
+        app.remember_secret(&token);
+        let mut eve = Browser::new(&app);
+        eve.submit(
+            &format!("/invitations/{token}"),
+            &[("name", "Eve"), ("password", crate::support::PASSWORD)],
+        )
+        .await;
+        let found = eve.open("/find?q=s").await;
+        assert!(!found.text.contains("STRIPE") && !found.text.contains("Chat"), "{}", found.text);
+    });
+}
+
+#[test]
+fn rotations_stand_in_a_calendar_and_activity_and_entries_can_be_taken_away() {
+    on_each_database(async || {
+        let (simulator, options) = simulated_openrouter().await;
+        let app = TestApp::with(options).await;
+        app.remember_secret(simulator.management_key());
+        let mut browser = set_up(&app).await;
+        let made = browser.submit("/projects/new", &[("name", "Chat"), ("environments", "on")]).await;
+        let project = id_after(&made, "/projects/");
+        let fields = [
+            ("name", "openrouter"),
+            ("method", "api-key"),
+            ("credentials.apiKey", simulator.management_key()),
+        ];
+        let connections = browser.submit("/app-connections/new/open-router", &fields).await;
+        let connection = id_after(&browser.open(&connections).await.text, "/app-connections/open-router/");
+        let fields = [
+            ("connectionId", connection.as_str()),
+            ("rotationInterval", "7"),
+            ("rotateAt", "00:00"),
+            ("offset", "0"),
+            ("isAutoRotationEnabled", "on"),
+            ("parameters.name", "gateway"),
+            ("secretsMapping.apiKey", "OPEN_ROUTER_API_KEY"),
+            ("name", "router-key"),
+            ("description", ""),
+            ("step", "4"),
+            ("go", "next"),
+        ];
+        let wizard = format!("/projects/{project}/rotations/new/open-router-api-key?environment=prod&path=%2F");
+        browser.submit(&wizard, &fields).await;
+        let list = browser.open(&format!("/projects/{project}/rotations")).await;
+        // Four weeks of runs every seven days.
+        assert!(
+            list.text.contains("runs due in 5 weeks") && list.text.matches(": router-key</li>").count() >= 4,
+            "{}",
+            list.text
+        );
+
+        let logs = format!("/projects/{project}/audit-logs");
+        let page = browser.open(&logs).await;
+        assert!(
+            page.text.contains("entries in 30 days") && page.text.contains("<li>2026-03-01: "),
+            "{}",
+            page.text
+        );
+        let file = browser
+            .open(&format!("{logs}/export?event=create-secret-rotation&actor=&days=30"))
+            .await;
+        assert!(file.headers["content-type"].to_str().unwrap().starts_with("application/x-ndjson"));
+        assert!(
+            file.headers["content-disposition"]
+                .to_str()
+                .unwrap()
+                .contains("audit-logs-2026-03-01.jsonl")
+        );
+        let lines: Vec<Value> = file.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 1, "{}", file.text);
+        assert_eq!(lines[0]["event"]["type"], "create-secret-rotation");
+        assert_eq!(lines[0]["actor"]["metadata"]["email"], "admin@example.com");
+        let all = browser.open("/audit-logs/export").await;
+        assert!(all.text.contains("\"export-audit-logs\""), "leaving the system is recorded too");
+        simulator.shutdown().await;
+    });
+}
