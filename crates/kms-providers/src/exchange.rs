@@ -30,6 +30,8 @@ pub enum Verb {
     Verify,
     /// Trying a published key.
     Check,
+    /// What a published key has spent.
+    Spending,
     /// Deleting a key.
     Revoke,
     /// Whether a deleted key is dead.
@@ -45,6 +47,7 @@ impl Verb {
             Self::Sweep => "sweep",
             Self::Verify => "verify",
             Self::Check => "check",
+            Self::Spending => "spending",
             Self::Revoke => "revoke",
             Self::Confirm => "confirm",
         }

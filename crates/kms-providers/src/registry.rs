@@ -16,7 +16,7 @@ use crate::marker::Marker;
 use crate::openrouter;
 use crate::outcome::{CallError, Confirmation, IssueError, Reason, Revocation, Verification};
 use crate::reading::read_mapping;
-use crate::rotator::{Credentials, Found, Issued, Outbound, Rotator, SweepScope};
+use crate::rotator::{Credentials, Found, Issued, Outbound, Rotator, Spending, SweepScope};
 
 /// What the operator decides about providers.
 #[derive(Debug, Clone)]
@@ -86,6 +86,9 @@ pub trait AnyRotator: Send + Sync {
 
     /// See [`Rotator::check`].
     async fn check(&self, outbound: &Outbound<'_>, credential: &SecretString) -> Result<Verification, CallError>;
+
+    /// See [`Rotator::spending`].
+    async fn spending(&self, outbound: &Outbound<'_>, credential: &SecretString) -> Result<Option<Spending>, CallError>;
 
     /// See [`Rotator::revoke`].
     async fn revoke(&self, outbound: &Outbound<'_>, access: &Access, handle: &str) -> Result<Revocation, CallError>;
@@ -295,6 +298,10 @@ impl<R: Rotator> AnyRotator for ErasedRotator<R> {
 
     async fn check(&self, outbound: &Outbound<'_>, credential: &SecretString) -> Result<Verification, CallError> {
         self.rotator.check(outbound, credential).await
+    }
+
+    async fn spending(&self, outbound: &Outbound<'_>, credential: &SecretString) -> Result<Option<Spending>, CallError> {
+        self.rotator.spending(outbound, credential).await
     }
 
     async fn revoke(&self, outbound: &Outbound<'_>, access: &Access, handle: &str) -> Result<Revocation, CallError> {

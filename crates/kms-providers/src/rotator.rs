@@ -56,6 +56,17 @@ pub struct Issued {
     pub warning: Option<&'static str>,
 }
 
+/// What a key has spent, in the provider's currency (OpenRouter: US dollars), as far as the provider has counted by now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spending {
+    /// Spent since the limit was last reset; ever, where there is no limit.
+    pub spent: f64,
+    /// The limit; none if there is none.
+    pub limit: Option<f64>,
+    /// How often the limit is reset, in the provider's word (`monthly`); none if never.
+    pub reset: Option<String>,
+}
+
 /// A key at the provider whose name ends in a marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -115,6 +126,11 @@ pub trait Rotator: Send + Sync + 'static {
 
     /// Whether a published credential works: [`Verification::NotYet`] with the provider's words if it is refused.
     async fn check(&self, outbound: &Outbound<'_>, credential: &SecretString) -> Result<Verification, CallError>;
+
+    /// What a published credential has spent; none if the provider does not tell.
+    async fn spending(&self, _outbound: &Outbound<'_>, _credential: &SecretString) -> Result<Option<Spending>, CallError> {
+        Ok(None)
+    }
 
     /// Deletes a key. A key that is not there is no error; whether it is dead, [`Rotator::confirm_revoked`] tells.
     async fn revoke(&self, outbound: &Outbound<'_>, credentials: &Credentials<Self>, handle: &str) -> Result<Revocation, CallError>;

@@ -1,6 +1,6 @@
 //! What the service costs, against a bare JSON handler in the same run: `cargo bench -p kms --bench service [-- PART…]`.
 //!
-//! Parts: `requests`, `start`, `memory`, `rotations`; all of them if none is named. PostgreSQL is measured where `KMS_TEST_POSTGRES`
+//! Parts: `requests`, `start`, `memory`, `pages`, `rotations`; all of them if none is named. PostgreSQL is measured where `KMS_TEST_POSTGRES`
 //! holds the address of a server. Server, baseline and load share the machine: read the ratios, not the absolute figures.
 
 #![allow(
@@ -21,6 +21,8 @@
 mod binary;
 #[path = "../tests/it/database.rs"]
 mod database;
+#[path = "parts/pages.rs"]
+mod pages;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -54,6 +56,9 @@ fn main() {
         }
         if wanted("start") {
             start().await;
+        }
+        if wanted("pages") {
+            pages::pages().await;
         }
         if wanted("rotations") {
             rotations().await;

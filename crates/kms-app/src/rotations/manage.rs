@@ -10,6 +10,7 @@ use kms_core::rotation::schedule::RotateAt;
 use kms_core::secret::SecretString;
 use kms_providers::declaration::RotationType;
 use kms_providers::outcome::Verification;
+use kms_providers::rotator::Spending;
 use kms_store::attempts::AttemptRecord;
 use kms_store::issued_keys::KeyRecord;
 use kms_store::{Session, Tx};
@@ -81,6 +82,15 @@ pub struct RotationTypeOption {
     pub connection: &'static str,
     /// Suggested secret name by field.
     pub mapping: Vec<(&'static str, &'static str)>,
+}
+
+/// What a key has spent, or why that is not known.
+#[derive(Debug, Clone)]
+pub struct KeySpending {
+    /// The key.
+    pub key: KeyRecord,
+    /// What it has spent; else a text for people.
+    pub spending: Result<Spending, String>,
 }
 
 impl App {
@@ -375,6 +385,36 @@ impl App {
                 cause: "stopping".to_owned(),
             }),
         }
+    }
+
+    /// What the keys of a rotation that are in use have spent, newest first: asked of the provider, each with its own answer. None where
+    /// the provider does not tell.
+    pub async fn rotation_spending(&self, actor: &Actor, kind: &str, id: RotationId) -> Result<Vec<KeySpending>, Error> {
+        let session = self.store().read();
+        let (rotation, _scope) = self.permitted(&session, actor, kind, id, project::ROTATION_READ).await?;
+        let rotator = self.rotator(kind)?;
+        let mut all = Vec::new();
+        for key in [rotation.record.active_key(), rotation.record.previous_key()].into_iter().flatten() {
+            let Some(key) = session.find_key(key).await? else {
+                continue;
+            };
+            let Some(credential) = self.open_key_text(&session, &key).await? else {
+                continue;
+            };
+            let asked = self
+                .call(rotation.record.connection, None, async |outbound| {
+                    rotator.spending(&outbound, &credential).await
+                })
+                .await;
+            let spending = match asked {
+                Some(Ok(None)) => continue,
+                Some(Ok(Some(spending))) => Ok(spending),
+                Some(Err(error)) => Err(error.to_string()),
+                None => Err("the server is stopping".to_owned()),
+            };
+            all.push(KeySpending { key, spending });
+        }
+        Ok(all)
     }
 
     /// Moves a rotation with its secrets to another folder. Nothing is rotated.

@@ -34,10 +34,11 @@ use kms_store::rotations::RotationRecord;
 pub use creation::NewRotation;
 pub use driver::{DriverStatus, TaskStatus};
 pub use kms_providers::declaration::{MappingField, RotationType};
+pub use kms_providers::rotator::Spending;
 pub use kms_store::attempts::AttemptRecord;
 pub use kms_store::issued_keys::KeyRecord;
 pub use live::Subscription;
-pub use manage::{GeneratedCredentials, Moved, RotationChanges, RotationTypeOption};
+pub use manage::{GeneratedCredentials, KeySpending, Moved, RotationChanges, RotationTypeOption};
 pub use removal::Removal;
 pub use throttle::{RealSleeper, Sleeper};
 

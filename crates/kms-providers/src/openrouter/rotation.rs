@@ -16,7 +16,7 @@ use crate::exchange::{Answer, Verb};
 use crate::marker::Marker;
 use crate::outcome::{CallError, Confirmation, IssueError, Reason, Revocation, Verification};
 use crate::reading::Fields;
-use crate::rotator::{Found, Issued, Outbound, Rotator, SweepScope};
+use crate::rotator::{Found, Issued, Outbound, Rotator, Spending, SweepScope};
 
 /// Longest name of a key, in characters: the configured one as well as the one sent, marker included.
 const NAME_LIMIT: usize = 100;
@@ -216,6 +216,16 @@ impl Rotator for OpenRouterApiKey {
         }
     }
 
+    async fn spending(&self, outbound: &Outbound<'_>, credential: &SecretString) -> Result<Option<Spending>, CallError> {
+        let key = key_of(credential)?;
+        let answer = self.ask_about_itself(outbound, Verb::Spending, &key).await?;
+        if answer.status != StatusCode::OK {
+            return Err(calls::key_call_error(&answer, &[&key]));
+        }
+        let current: CurrentKey = wire::read(&answer.body).ok_or_else(|| calls::unreadable("what the key has spent"))?;
+        spent(&current.data).map(Some)
+    }
+
     async fn revoke(&self, outbound: &Outbound<'_>, credentials: &OpenRouterCredentials, handle: &str) -> Result<Revocation, CallError> {
         let secrets = [&credentials.api_key];
         let path = ["keys", checked(handle)?];
@@ -313,6 +323,22 @@ fn compared(parameters: &Parameters, current: &CurrentKeyData) -> Result<Verific
         (Some(_), None) => Err(calls::unreadable("whether BYOK usage counts")),
         _ => Ok(Verification::Works),
     }
+}
+
+/// What a key says that it has spent. Of a limit that is reset, what is left of it tells more than what was ever spent.
+fn spent(current: &CurrentKeyData) -> Result<Spending, CallError> {
+    let limit = told(false, &current.limit, "the key's limit")?.and_then(Number::as_f64);
+    let reset = told(false, &current.limit_reset, "the key's limit reset")?.cloned();
+    let spent = match (limit, current.limit_remaining) {
+        (Some(limit), Some(remaining)) => Some(limit - remaining),
+        _ => current.usage,
+    };
+    let spent = spent.ok_or_else(|| calls::unreadable("what the key has spent"))?;
+    Ok(Spending {
+        spent: spent.max(0.0),
+        limit,
+        reset,
+    })
 }
 
 /// What the answer says about a property: nothing at all is no answer if something was asked for.

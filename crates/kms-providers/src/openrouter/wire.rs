@@ -72,6 +72,10 @@ pub(super) struct CurrentKeyData {
     pub(super) limit: Said<Number>,
     #[serde(default)]
     pub(super) limit_reset: Said<String>,
+    /// Spent ever.
+    pub(super) usage: Option<f64>,
+    /// What is left of the limit until its next reset.
+    pub(super) limit_remaining: Option<f64>,
     pub(super) include_byok_in_limit: Option<bool>,
     pub(super) is_management_key: Option<bool>,
     /// Former name of the one above.

@@ -313,8 +313,8 @@ pub(super) struct Form {
     pub(super) danger: bool,
     /// Stands beside one that matters more.
     pub(super) secondary: bool,
-    /// Answered with a page of its own, which shows something once.
-    pub(super) shows_once: bool,
+    /// Answered with a page of its own: one that shows something once, or asks for more.
+    pub(super) own_page: bool,
 }
 
 impl Form {
@@ -329,12 +329,12 @@ impl Form {
             error: None,
             danger: false,
             secondary: false,
-            shows_once: false,
+            own_page: false,
         }
     }
 
-    pub(super) fn shows_once(mut self) -> Self {
-        self.shows_once = true;
+    pub(super) fn own_page(mut self) -> Self {
+        self.own_page = true;
         self
     }
 

@@ -9,6 +9,7 @@ mod account;
 mod assets;
 mod audit;
 mod charts;
+mod components;
 mod connections;
 mod environments;
 mod error;
@@ -17,7 +18,7 @@ mod folders;
 mod form;
 mod form_page;
 mod frame;
-mod invitation;
+pub(crate) mod invitation;
 mod login;
 mod organization;
 mod page;
@@ -52,7 +53,7 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
         .route("/account", get(account::show))
         .route("/account/password", post(account::change_password))
         .route("/account/sessions/{session}/end", post(account::end_session))
-        .route("/invitations/{token}", get(invitation::show).post(invitation::accept))
+        .route(invitation::PATH, get(invitation::show).post(invitation::accept))
         .route("/organizations/select", post(account::select_org))
         .route("/organizations/new", get(organization::new).post(organization::create))
         .route("/organization-settings", get(organization::settings).post(organization::save))
@@ -97,6 +98,7 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
             get(rotations::start).post(rotations::step),
         )
         .route("/projects/{project}/rotations/{rotation}", get(rotations::show))
+        .route("/projects/{project}/rotations/{rotation}/spending", get(rotations::spending))
         .route("/projects/{project}/rotations/{rotation}/rotate", post(rotations::rotate_now))
         .route("/projects/{project}/rotations/{rotation}/check", post(rotations::check))
         .route(
@@ -107,6 +109,7 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
             "/projects/{project}/rotations/{rotation}/delete",
             get(rotations::delete_form).post(rotations::delete),
         )
+        .route("/_components", get(components::show))
         .route("/find", get(find::find))
         .route("/audit-logs", get(audit::of_org))
         .route("/audit-logs/export", get(audit::export_of_org))

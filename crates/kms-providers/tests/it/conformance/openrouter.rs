@@ -142,7 +142,7 @@ impl Bench for OpenRouterBench {
         let endpoints: &[&str] = match verb {
             Verb::Validate | Verb::Sweep => &["keys.list"],
             Verb::Issue => &["keys.create"],
-            Verb::Verify | Verb::Check => &["key"],
+            Verb::Verify | Verb::Check | Verb::Spending => &["key"],
             Verb::Revoke => &["keys.delete"],
             Verb::Confirm => &["key", "keys.get"],
         };

@@ -17,16 +17,18 @@ enum Call {
     Sweep,
     Verify,
     Check,
+    Spending,
     ConfirmByKey,
     ConfirmByBooks,
     Revoke,
 }
 
-const ALL: [Call; 7] = [
+const ALL: [Call; 8] = [
     Call::Validate,
     Call::Sweep,
     Call::Verify,
     Call::Check,
+    Call::Spending,
     Call::ConfirmByKey,
     Call::ConfirmByBooks,
     Call::Revoke,
@@ -39,6 +41,7 @@ impl Call {
             Self::Sweep => Verb::Sweep,
             Self::Verify => Verb::Verify,
             Self::Check => Verb::Check,
+            Self::Spending => Verb::Spending,
             Self::ConfirmByKey | Self::ConfirmByBooks => Verb::Confirm,
             Self::Revoke => Verb::Revoke,
         }
@@ -64,6 +67,10 @@ impl Call {
                 .await
                 .map(|verified| format!("{verified:?}")),
             Self::Check => rotator.check(outbound, &key.credential).await.map(|checked| format!("{checked:?}")),
+            Self::Spending => rotator
+                .spending(outbound, &key.credential)
+                .await
+                .map(|told| format!("spent {:?}", told.map(|spending| spending.spent))),
             Self::ConfirmByKey | Self::ConfirmByBooks => rotator
                 .confirm_revoked(outbound, &access, &key.handle, credential)
                 .await
@@ -82,6 +89,7 @@ impl Call {
             Self::Validate => "()".to_owned(),
             Self::Sweep => format!("[Found {{ handle: {:?}, marker: {:?} }}]", key.handle, marker(1)),
             Self::Verify | Self::Check => "Works".to_owned(),
+            Self::Spending => "spent Some(0.0)".to_owned(),
             Self::ConfirmByKey | Self::ConfirmByBooks => "StillAccepted".to_owned(),
             Self::Revoke => "Deleted".to_owned(),
         }
@@ -181,11 +189,18 @@ pub async fn a_refusal_is_a_refusal(bench: &dyn Bench) {
 
 pub async fn an_unreadable_answer_is_no_verdict(bench: &dyn Bench) {
     let key = issued(bench, 1).await;
-    for call in [Call::Sweep, Call::Verify] {
+    for call in [Call::Sweep, Call::Verify, Call::Spending] {
         let outcome = under(bench, call, &key, Fault::Unreadable).await;
         assert!(matches!(outcome, Err(CallError::Unavailable { .. })), "{call:?}: {outcome:?}");
     }
-    for call in [Call::Sweep, Call::Verify, Call::Check, Call::ConfirmByKey, Call::ConfirmByBooks] {
+    for call in [
+        Call::Sweep,
+        Call::Verify,
+        Call::Check,
+        Call::Spending,
+        Call::ConfirmByKey,
+        Call::ConfirmByBooks,
+    ] {
         for fault in [Fault::OtherType, Fault::MoreFields, Fault::Trickle] {
             assert_eq!(under(bench, call, &key, fault).await, Ok(call.good(&key)), "{call:?} {fault:?}");
         }

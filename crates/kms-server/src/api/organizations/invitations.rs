@@ -68,9 +68,9 @@ pub struct InviteLink {
     link: String,
 }
 
-/// The address of an invitation's page.
+/// The link of an invitation. Its secret stands behind the `#`, which browsers keep to themselves.
 pub(crate) fn link(site: &Site, invited: &Invited) -> String {
-    site.link(&format!("/invitations/{}", invited.token.expose()))
+    site.link(&format!("{}#{}", crate::web::invitation::PATH, invited.token.expose()))
 }
 
 async fn project(state: &ServerState, actor: &Actor, wanted: InviteProject) -> Result<(ProjectId, ProjectRole), Error> {
@@ -196,7 +196,7 @@ pub(super) async fn withdraw(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AcceptRequest {
-    /// What stands after `/invitations/` in the link.
+    /// What stands after `#` in the link.
     #[schema(value_type = String)]
     token: SecretString,
     /// The password that the person chooses.
@@ -244,7 +244,7 @@ pub(super) async fn accept(
 /// The end of an invitation's link.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct JoinRequest {
-    /// What stands after `/invitations/` in the link.
+    /// What stands after `#` in the link.
     #[schema(value_type = String)]
     token: SecretString,
 }

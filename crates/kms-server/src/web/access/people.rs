@@ -57,7 +57,7 @@ fn invite_form(roles: Field) -> Form {
         .helped("One, or several with commas between them.");
     Form::new("invite", LIST, "Invite", vec![emails, roles])
         .busy("Inviting…")
-        .shows_once()
+        .own_page()
 }
 
 async fn page(state: &ServerState, viewer: &Viewer, again: Option<Form>) -> Result<PeoplePage, Error> {

@@ -147,7 +147,7 @@ fn create_form(identity: &str) -> Form {
     let action = format!("{LIST}/{identity}/client-secrets");
     Form::new("client-secret", action, "Create Client Secret", fields)
         .busy("Creating…")
-        .shows_once()
+        .own_page()
 }
 
 fn clear_form(identity: &str) -> Form {

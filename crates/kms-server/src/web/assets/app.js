@@ -59,6 +59,16 @@
   document.addEventListener("htmx:afterSettle", (event) => prepare(event.detail.elt.isConnected ? event.detail.elt : document));
   document.addEventListener("htmx:oobAfterSwap", () => prepare(document));
 
+  // An invitation's code stands behind the # of its link, which browsers send to nobody.
+  const asked = one("[data-from-hash]");
+  const code = asked && decodeURIComponent(location.hash.slice(1));
+  if (code) {
+    const input = one(`input[name="${asked.dataset.fromHash}"]`, asked);
+    history.replaceState(null, "", location.pathname);
+    input.value = code;
+    input.form.submit();
+  }
+
   // Fields that were refused: said to those who hear the page, and the first of them gets the focus.
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt;

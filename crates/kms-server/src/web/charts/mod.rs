@@ -2,6 +2,7 @@
 
 pub(super) mod calendar;
 pub(super) mod days;
+pub(super) mod spending;
 pub(super) mod timeline;
 
 /// Text that may stand in a picture.

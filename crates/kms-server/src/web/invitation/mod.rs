@@ -1,8 +1,11 @@
 //! The page that an invitation's link leads to.
+//!
+//! The link's secret stands behind its `#`: browsers keep that part to themselves, so no proxy and no log sees it. The page's script puts
+//! it into the form; without scripts, people do.
 
 use askama::Template;
-use axum::extract::{Path, State};
-use axum::response::IntoResponse;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use kms_app::Error;
 use kms_app::invitations::{Newcomer, OpenInvitation};
 use kms_core::secret::SecretString;
@@ -11,10 +14,19 @@ use super::access::role_label;
 use super::error::WebResult;
 use super::form::{Field, Form, Given};
 use super::frame::Look;
-use super::page::{Page, encoded, go, refuse};
+use super::page::{Page, go, refuse};
 use super::session::Visit;
 use crate::api::extract::Issues;
 use crate::state::ServerState;
+
+pub(crate) const PATH: &str = "/invitations";
+
+#[derive(Template)]
+#[template(path = "invitation/code.html")]
+struct CodePage {
+    look: Look,
+    form: Form,
+}
 
 #[derive(Template)]
 #[template(path = "invitation/invitation.html")]
@@ -24,21 +36,31 @@ struct InvitationPage {
     invited_by: String,
     email: String,
     role: &'static str,
+    /// None for somebody who has a login and is not logged in with it.
     form: Option<Form>,
-    /// Where somebody who has a login, and is not logged in with it, goes first.
-    login: Option<String>,
+}
+
+fn code_form() -> Form {
+    let field = Field::text("token", "Code of the invitation")
+        .required()
+        .mono()
+        .helped("What stands after # in the link.");
+    Form::new("invitation", PATH, "Continue", vec![field]).own_page()
 }
 
 fn newcomer_form(token: &str) -> Form {
     let fields = vec![
+        Field::hidden("token", token),
+        Field::hidden("step", "join"),
         Field::text("name", "Your name"),
         Field::new_password("password", "Choose a password"),
     ];
-    Form::new("invitation", format!("/invitations/{token}"), "Join", fields).busy("Joining…")
+    Form::new("invitation", PATH, "Join", fields).busy("Joining…").own_page()
 }
 
 fn join_form(token: &str) -> Form {
-    Form::new("invitation", format!("/invitations/{token}"), "Join", Vec::new()).busy("Joining…")
+    let fields = vec![Field::hidden("token", token), Field::hidden("step", "join")];
+    Form::new("invitation", PATH, "Join", fields).busy("Joining…").own_page()
 }
 
 fn page(visit: &Visit, invitation: OpenInvitation, token: &str, again: Option<Form>) -> InvitationPage {
@@ -53,32 +75,46 @@ fn page(visit: &Visit, invitation: OpenInvitation, token: &str, again: Option<Fo
         organization: invitation.org.name,
         invited_by: invitation.invited_by,
         role: role_label(invitation.role.slug()),
-        login: form
-            .is_none()
-            .then(|| format!("/login?next={}", encoded(&format!("/invitations/{token}")))),
         form: again.or(form),
         email: invitation.email,
     }
 }
 
-pub(super) async fn show(State(state): State<ServerState>, visit: Visit, Path(token): Path<String>) -> WebResult {
-    let invitation = state.app.find_invitation(SecretString::new(token.as_str())).await?;
-    Ok(Page(page(&visit, invitation, &token, None)).into_response())
+pub(super) async fn show(visit: Visit) -> WebResult {
+    Ok(Page(CodePage {
+        look: visit.look,
+        form: code_form(),
+    })
+    .into_response())
 }
 
-pub(super) async fn accept(State(state): State<ServerState>, visit: Visit, Path(token): Path<String>, given: Given) -> WebResult {
-    let secret = SecretString::new(token.as_str());
-    let invitation = state.app.find_invitation(secret.clone()).await?;
-    if invitation.has_login {
-        let Some(signed_in) = &visit.signed_in else {
-            return Ok(go(visit.part, &format!("/invitations/{token}")));
-        };
-        let org = state.app.join_by_invitation(signed_in, secret).await?;
-        let session = state.app.select_org(signed_in, org.id).await?;
-        let mut response = go(visit.part, "/projects?done=joined");
-        visit.cookies.keep(&mut response, &session);
-        return Ok(response);
+/// The steps of one page: the code, then what the invitation asks for.
+pub(super) async fn accept(State(state): State<ServerState>, visit: Visit, given: Given) -> WebResult {
+    let token = given.text("token").trim();
+    let invitation = match state.app.find_invitation(SecretString::new(token)).await {
+        Ok(invitation) => invitation,
+        Err(error @ Error::NotFound { .. }) => {
+            // The code is no good, so it may stand in the page again.
+            let form = code_form().filled(&given).refused_at("token", &error);
+            return Ok(refuse(visit.part, form, |form| CodePage { look: visit.look, form }));
+        }
+        Err(other) => return Err(other.into()),
+    };
+    if given.text("step") != "join" {
+        return Ok(Page(page(&visit, invitation, token, None)).into_response());
     }
+    match (invitation.has_login, &visit.signed_in) {
+        (true, Some(signed_in)) => {
+            let org = state.app.join_by_invitation(signed_in, SecretString::new(token)).await?;
+            let session = state.app.select_org(signed_in, org.id).await?;
+            Ok(joined(&visit, &session))
+        }
+        (true, None) => Ok(Page(page(&visit, invitation, token, None)).into_response()),
+        (false, _) => newcomer(&state, &visit, invitation, token, &given).await,
+    }
+}
+
+async fn newcomer(state: &ServerState, visit: &Visit, invitation: OpenInvitation, token: &str, given: &Given) -> WebResult {
     let accepted = async {
         let mut issues = Issues::new();
         let (first_name, last_name) = given.person_name(&mut issues, "name");
@@ -89,18 +125,20 @@ pub(super) async fn accept(State(state): State<ServerState>, visit: Visit, Path(
             last_name,
             password,
         };
-        state.app.accept_invitation(secret, newcomer, &visit.origin).await
+        state.app.accept_invitation(SecretString::new(token), newcomer, &visit.origin).await
     };
     match accepted.await {
-        Ok(session) => {
-            let mut response = go(visit.part, "/projects?done=joined");
-            visit.cookies.keep(&mut response, &session);
-            Ok(response)
-        }
+        Ok(session) => Ok(joined(visit, &session)),
         Err(error @ (Error::BadRequest { .. } | Error::Invalid { .. })) => {
-            let form = newcomer_form(&token).filled(&given).refused(&error);
-            Ok(refuse(visit.part, form, |form| page(&visit, invitation, &token, Some(form))))
+            let form = newcomer_form(token).filled(given).refused(&error);
+            Ok(refuse(visit.part, form, |form| page(visit, invitation, token, Some(form))))
         }
         Err(other) => Err(other.into()),
     }
+}
+
+fn joined(visit: &Visit, session: &kms_app::sessions::SessionGrant) -> Response {
+    let mut response = go(visit.part, "/projects?done=joined");
+    visit.cookies.keep(&mut response, session);
+    response
 }

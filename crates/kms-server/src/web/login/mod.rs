@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::error::WebResult;
 use super::form::{Field, Form, Given, Kind};
 use super::frame::Look;
+use super::invitation;
 use super::page::{Page, go, refuse};
 use super::session::Visit;
 use crate::api::extract::Issues;
@@ -90,9 +91,8 @@ pub(super) async fn log_in(State(state): State<ServerState>, visit: Visit, given
     let orgs = state.app.list_own_orgs(&signed_in).await?;
     let Some((org, _member)) = orgs.first() else {
         // Whoever is invited belongs to none before they join.
-        let next = local(given.text("next"));
-        if next.starts_with("/invitations/") {
-            let mut response = go(visit.part, next);
+        if given.text("next") == invitation::PATH {
+            let mut response = go(visit.part, invitation::PATH);
             visit.cookies.keep(&mut response, &grant);
             return Ok(response);
         }

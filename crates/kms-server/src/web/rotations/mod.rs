@@ -2,9 +2,11 @@
 
 mod fields;
 mod one;
+mod spending;
 mod wizard;
 
 pub(super) use one::{check, delete, delete_form, edit, rotate_now, save, show};
+pub(super) use spending::spending;
 pub(super) use wizard::{start, step, types};
 
 use std::convert::Infallible;

@@ -71,12 +71,17 @@ pub(in crate::web) struct RotationPage {
     pub(in crate::web) may_delete: bool,
 }
 
-fn base(project: &str, rotation: &Rotation) -> String {
+pub(super) fn base(project: &str, rotation: &Rotation) -> String {
     format!("/projects/{project}/rotations/{}", rotation.record.id)
 }
 
 /// The rotation that the address names, with its type. One of another project is none.
-async fn found(state: &ServerState, viewer: &Viewer, project: &str, text: &str) -> Result<(Rotation, &'static RotationType), Error> {
+pub(super) async fn found(
+    state: &ServerState,
+    viewer: &Viewer,
+    project: &str,
+    text: &str,
+) -> Result<(Rotation, &'static RotationType), Error> {
     let rotation = state.app.get_rotation_of_any_type(&viewer.actor, id("rotationId", text)?).await?;
     if rotation.record.project.to_string() != project {
         return Err(Error::not_found(format!("no rotation with the id {text}")));
@@ -129,7 +134,7 @@ fn key_row(key: &KeyRecord, next: Option<At>) -> KeyRow {
 }
 
 /// The beginning of a provider's identifier: enough to find the key by.
-fn short(handle: &str) -> String {
+pub(super) fn short(handle: &str) -> String {
     handle.chars().take(12).collect()
 }
 

@@ -13,12 +13,13 @@ use crate::support::{Admin, Caller, TestApp, on_each_database, text};
 use openrouter_sim::Simulator;
 
 /// Routes of one's own affairs: everybody who is logged in may ask, and sees nothing but their own.
-const OWN: [&str; 21] = [
+const OWN: [&str; 22] = [
     "GET /api/v1/app-connections",
     "GET /api/v1/app-connections/open-router/available",
     "GET /api/v1/app-connections/options",
     "GET /api/v1/identities",
     "GET /api/v1/identities/details",
+    "GET /api/v1/invite-org",
     "GET /api/v1/organization",
     "GET /api/v1/organization/accessible-with-sub-orgs",
     "GET /api/v1/projects",

@@ -134,13 +134,13 @@ fn people_are_invited_join_work_and_leave() {
         let invite = [("emails", "grace@example.com, alan@example.com"), ("role", "member")];
         let shown = browser.send("/access-control/users", &invite).await;
         assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
-        let link = |slot: &str| {
+        let code = |slot: &str| {
             let link = copied(&shown.text, slot);
-            let token = link.rsplit('/').next().unwrap().to_owned();
-            app.remember_secret(&token);
-            format!("/invitations/{token}")
+            let code = link.split_once("/invitations#").unwrap().1.to_owned();
+            app.remember_secret(&code);
+            code
         };
-        let (grace, alan) = (link("1"), link("2"));
+        let (grace, alan) = (code("1"), code("2"));
         let list = browser.open("/access-control/users").await;
         assert!(list.text.contains("grace@example.com") && !list.text.contains("_kmsin_"));
         let invitation = id_after(list.text.split("alan@example.com").nth(1).unwrap(), "/access-control/invitations/");
@@ -149,19 +149,40 @@ fn people_are_invited_join_work_and_leave() {
             .await;
 
         let mut newcomer = Browser::new(&app);
-        assert_eq!(newcomer.open(&alan).await.status, StatusCode::NOT_FOUND);
-        let page = newcomer.open(&grace).await;
+        assert!(
+            newcomer
+                .open("/invitations")
+                .await
+                .text
+                .contains("What stands after # in the link.")
+        );
+        let withdrawn = newcomer.send("/invitations", &[("token", &alan)]).await;
+        assert!(withdrawn.status == StatusCode::UNPROCESSABLE_ENTITY && withdrawn.text.contains("This invitation is not valid"));
+        let page = newcomer.send("/invitations", &[("token", &grace)]).await;
         assert!(
             page.text.contains("Join Example Org") && page.text.contains("grace@example.com"),
             "{}",
             page.text
         );
-        let short = newcomer.send(&grace, &[("name", "Grace Example"), ("password", "short")]).await;
+        let join = |password: &'static str| {
+            [
+                ("token", grace.as_str()),
+                ("step", "join"),
+                ("name", "Grace Example"),
+                ("password", password),
+            ]
+        };
+        let short = newcomer.send("/invitations", &join("short")).await;
         assert!(short.status == StatusCode::UNPROCESSABLE_ENTITY && short.text.contains("at least 12 characters"));
-        let joined = newcomer.submit(&grace, &[("name", "Grace Example"), ("password", PASSWORD)]).await;
+        assert!(
+            short.text.contains(&grace) && short.text.contains("Grace Example"),
+            "nothing that was typed is lost"
+        );
+        let joined = newcomer.submit("/invitations", &join(PASSWORD)).await;
         let first = newcomer.open(&joined).await;
         assert!(first.text.contains("Welcome to the organization") && first.text.contains("No project yet"));
-        assert_eq!(newcomer.open(&grace).await.status, StatusCode::NOT_FOUND, "a link is good once");
+        let again = newcomer.send("/invitations", &[("token", &grace)]).await;
+        assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "a link is good once");
 
         let users = format!("/projects/{project}/access-control/users");
         let offered = browser.open(&users).await;
@@ -265,5 +286,39 @@ fn the_organization_its_environments_and_the_own_account_are_changed() {
         let session = id_after(&account.text, "/account/sessions/");
         browser.submit(&format!("/account/sessions/{session}/end"), &[]).await;
         assert_eq!(other.caller().get("/account").await.status, StatusCode::SEE_OTHER);
+    });
+}
+
+#[test]
+fn whoever_belongs_to_no_organization_logs_in_to_join_one() {
+    on_each_database(async || {
+        let app = TestApp::new().await;
+        let mut browser = set_up(&app).await;
+        app.add_person("known@example.com").await;
+        let shown = browser
+            .send("/access-control/users", &[("emails", "known@example.com"), ("role", "admin")])
+            .await;
+        let code = copied(&shown.text, "1").split_once('#').unwrap().1.to_owned();
+        app.remember_secret(&code);
+        let mut known = Browser::new(&app);
+        let page = known.send("/invitations", &[("token", &code)]).await;
+        assert!(
+            page.text.contains("has a login already") && !page.text.contains("Choose a password"),
+            "{}",
+            page.text
+        );
+        let join = [("token", code.as_str()), ("step", "join")];
+        assert_eq!(
+            known.send("/invitations", &join).await.status,
+            StatusCode::OK,
+            "nothing happens yet"
+        );
+        let login = [("email", "known@example.com"), ("password", PASSWORD)];
+        assert_eq!(known.send("/login", &login).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let next = [login[0], login[1], ("next", "/invitations")];
+        assert_eq!(known.submit("/login", &next).await, "/invitations");
+        let joined = known.submit("/invitations", &join).await;
+        assert!(known.open(&joined).await.text.contains("Welcome to the organization"));
+        assert_eq!(known.open("/organization-settings").await.status, StatusCode::OK);
     });
 }

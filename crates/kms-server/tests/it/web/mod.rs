@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod overview;
+mod states;
 
 use axum::http::{Method, StatusCode};
 

@@ -94,6 +94,8 @@ fn rotations_stand_in_a_calendar_and_activity_and_entries_can_be_taken_away() {
             ("offset", "0"),
             ("isAutoRotationEnabled", "on"),
             ("parameters.name", "gateway"),
+            ("parameters.limit", "25.5"),
+            ("parameters.limitReset", "monthly"),
             ("secretsMapping.apiKey", "OPEN_ROUTER_API_KEY"),
             ("name", "router-key"),
             ("description", ""),
@@ -109,6 +111,13 @@ fn rotations_stand_in_a_calendar_and_activity_and_entries_can_be_taken_away() {
             "{}",
             list.text
         );
+
+        let rotation = id_after(&list.text, &format!("/projects/{project}/rotations/"));
+        let spending = browser.open(&format!("/projects/{project}/rotations/{rotation}/spending")).await;
+        for words in ["$0.00 of $25.50", "monthly", "active"] {
+            assert!(spending.text.contains(words), "{words}: {}", spending.text);
+        }
+        assert!(!spending.text.contains("sk-or-"));
 
         let logs = format!("/projects/{project}/audit-logs");
         let page = browser.open(&logs).await;
@@ -134,5 +143,32 @@ fn rotations_stand_in_a_calendar_and_activity_and_entries_can_be_taken_away() {
         let all = browser.open("/audit-logs/export").await;
         assert!(all.text.contains("\"export-audit-logs\""), "leaving the system is recorded too");
         simulator.shutdown().await;
+    });
+}
+
+#[test]
+fn the_components_are_shown_in_development_only() {
+    on_each_database(async || {
+        let app = TestApp::new().await;
+        let mut browser = set_up(&app).await;
+        let hidden = browser.open("/_components").await;
+        assert_eq!(
+            hidden.status,
+            if cfg!(debug_assertions) {
+                StatusCode::OK
+            } else {
+                StatusCode::NOT_FOUND
+            }
+        );
+    });
+    on_each_database(async || {
+        let mut options = crate::support::Options::default();
+        options.settings.pace = kms_core::rotation::schedule::Pace::DevelopmentMinutes;
+        let app = TestApp::with(options).await;
+        let mut browser = set_up(&app).await;
+        let shown = browser.open("/_components").await;
+        for words in ["Secret field", "Empty state", "Danger", "Development mode"] {
+            assert!(shown.text.contains(words), "{words}: {}", shown.text);
+        }
     });
 }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Admin, Caller, PASSWORD, TestApp, on_each_database, text};
 
-/// Invites somebody, and answers what stands after `/invitations/` in the link.
+/// Invites somebody, and answers what stands after `#` in the link.
 async fn invite(app: &TestApp, admin: &Caller, org: &str, email: &str, more: Value) -> String {
     let mut body = json!({ "inviteeEmails": [email], "organizationId": org });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -14,7 +14,7 @@ async fn invite(app: &TestApp, admin: &Caller, org: &str, email: &str, more: Val
         .ok();
     assert_eq!(text(&answer, "/completeInviteLinks/0/email"), email);
     let link = text(&answer, "/completeInviteLinks/0/link");
-    let token = link.strip_prefix("http://kms.example.com/invitations/").unwrap().to_owned();
+    let token = link.strip_prefix("http://kms.example.com/invitations#").unwrap().to_owned();
     app.remember_secret(&token);
     token
 }
