@@ -3,6 +3,7 @@
 pub mod api;
 mod middleware;
 mod probes;
+mod rate_limit;
 mod state;
 mod web;
 
@@ -27,6 +28,7 @@ pub const UNDESCRIBED_ROUTES: [&str; 6] = [
 ];
 
 pub use probes::metrics_router;
+pub use rate_limit::{NoLimits, RateLimits};
 pub use state::{HttpSettings, ServerState};
 
 /// The whole service: API, documentation and probes, with the middleware that every request goes through.

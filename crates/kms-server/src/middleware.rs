@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 
-use crate::api::error::{Problem, problem_response};
+use crate::api::error::{ApiError, Problem, problem_response};
 use crate::state::{ServerState, client_address};
 
 /// Names the request in answers, logs and error objects.
@@ -60,7 +60,18 @@ pub(crate) async fn around(State(state): State<ServerState>, mut request: Reques
     let is_api = request.uri().path().starts_with("/api");
     let wanted = request.headers().get(header::IF_NONE_MATCH).cloned();
 
-    let mut response = next.run(request).await;
+    let allowed = state.limiters.check(&method, request.uri().path(), address);
+    let standing = match &allowed {
+        Ok(standing) => *standing,
+        Err(refused) => Some(refused.standing),
+    };
+    let mut response = match allowed {
+        Ok(_standing) => next.run(request).await,
+        Err(refused) => too_many(&request, &id, refused.retry_after),
+    };
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
+    }
 
     let route = response
         .extensions()
@@ -68,10 +79,12 @@ pub(crate) async fn around(State(state): State<ServerState>, mut request: Reques
         .map_or_else(|| "none".to_owned(), |route| route.0.clone());
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         log_problem(&problem, &id, &route, &method);
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         response = problem_response(&problem, &id.0);
-        if let Some(retry_after) = headers.get(header::RETRY_AFTER) {
-            response.headers_mut().insert(header::RETRY_AFTER, retry_after.clone());
+        for kept in KEPT {
+            if let Some(value) = headers.get(kept) {
+                response.headers_mut().insert(HeaderName::from_static(kept), value.clone());
+            }
         }
     }
     if is_api && method == Method::GET && response.status() == StatusCode::OK {
@@ -87,6 +100,17 @@ pub(crate) async fn around(State(state): State<ServerState>, mut request: Reques
     metrics::histogram!("kms_http_request_seconds", "route" => route.clone()).record(started.elapsed().as_secs_f64());
     tracing::debug!(request_id = %id.0, %method, route, status, "api.request.answered");
     response
+}
+
+/// Headers of a refusal that the error object does not hold.
+const KEPT: [&str; 4] = ["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+
+/// The answer to a client that has used up its limit.
+fn too_many(request: &Request, id: &RequestId, retry_after: std::time::Duration) -> Response {
+    if crate::web::is_screen(request) {
+        return crate::web::too_many(&id.0, retry_after);
+    }
+    ApiError(kms_app::Error::RateLimited { retry_after }).into_response()
 }
 
 /// The route that answered, for metrics and logs: bounded, unlike the path.

@@ -8,6 +8,8 @@ use axum::http::{HeaderMap, header};
 use ipnet::IpNet;
 use kms_app::App;
 
+use crate::rate_limit::{Limiters, RateLimits};
+
 /// Settings of the HTTP side.
 #[derive(Debug, Clone, Default)]
 pub struct HttpSettings {
@@ -17,6 +19,8 @@ pub struct HttpSettings {
     pub public_url: Option<String>,
     /// Serve `/metrics` on this listener too (not where it has one of its own).
     pub metrics_here: bool,
+    /// How much one client address may ask.
+    pub rate_limits: RateLimits,
 }
 
 /// What handlers share. Cheap to clone.
@@ -26,6 +30,7 @@ pub struct ServerState {
     pub app: App,
     /// Settings.
     pub settings: std::sync::Arc<HttpSettings>,
+    pub(crate) limiters: std::sync::Arc<Limiters>,
     /// Renders the metrics; absent where none are recorded (tests).
     pub metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
 }
@@ -35,6 +40,7 @@ impl ServerState {
     pub fn new(app: App, settings: HttpSettings) -> Self {
         Self {
             app,
+            limiters: std::sync::Arc::new(Limiters::new(settings.rate_limits)),
             settings: std::sync::Arc::new(settings),
             metrics: None,
         }

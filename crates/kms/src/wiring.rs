@@ -124,11 +124,10 @@ pub(crate) async fn start(config: &ServerConfig, metrics: Option<PrometheusHandl
         trusted_proxies: config.trusted_proxies.clone(),
         public_url: config.public_url.clone(),
         metrics_here: config.metrics_listen.is_none(),
+        rate_limits: config.rate_limits,
     };
-    let state = ServerState {
-        metrics,
-        ..ServerState::new(app.clone(), settings)
-    };
+    let mut state = ServerState::new(app.clone(), settings);
+    state.metrics = metrics;
     let stop = CancellationToken::new();
     let mut serving = Vec::new();
     let mut metrics_address = None;

@@ -200,12 +200,24 @@ fn access_routes() -> Router<ServerState> {
         )
 }
 
+/// Whether a browser asks for a page or sends a form, and not the API.
+pub(crate) fn is_screen(request: &Request) -> bool {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    !request.uri().path().starts_with("/api/") && accepts.is_some_and(|accepts| accepts.contains("text/html"))
+}
+
 /// Whether somebody looks for a page, not for the API.
 pub(crate) fn wants_page(request: &Request) -> bool {
-    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    request.method() == Method::GET
-        && !request.uri().path().starts_with("/api/")
-        && accepts.is_some_and(|accepts| accepts.contains("text/html"))
+    request.method() == Method::GET && is_screen(request)
+}
+
+/// The page for a client that has used up its limit of requests.
+pub(crate) fn too_many(request_id: &str, retry_after: std::time::Duration) -> Response {
+    let seconds = retry_after.as_secs().max(1);
+    let message = format!("Too many requests came from your address. Nothing was changed. Try again in {seconds} seconds.");
+    let mut response = error::Unshown::new(StatusCode::TOO_MANY_REQUESTS, &message).show(frame::Look::default(), false, request_id);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
 }
 
 /// The page for an address that leads nowhere.

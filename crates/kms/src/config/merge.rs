@@ -30,6 +30,7 @@ const NAMES: &[&str] = &[
     "metrics_listen",
     "connection_concurrency",
     "connection_rate",
+    "rate_limits",
 ];
 
 /// The merged settings, as text.
@@ -65,6 +66,7 @@ impl Source {
             ("metrics_listen", &args.metrics_listen),
             ("connection_concurrency", &args.connection_concurrency),
             ("connection_rate", &args.connection_rate),
+            ("rate_limits", &args.rate_limits),
         ];
         for (name, value) in flags {
             if let Some(value) = value {

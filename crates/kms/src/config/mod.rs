@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use ipnet::IpNet;
 use kms_core::secret::SecretString;
+use kms_server::RateLimits;
 use kms_store::Engine;
 use url::Url;
 
@@ -70,6 +71,9 @@ pub(crate) struct ServerArgs {
     /// Requests a second to one connection's provider [env: KMS_CONNECTION_RATE] [default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) connection_rate: Option<String>,
+    /// Requests a minute for each client address: off, or read=60000,write=12000,auth=1200,invite=120 [env: KMS_RATE_LIMITS]
+    #[arg(long, value_name = "LIST")]
+    pub(crate) rate_limits: Option<String>,
 }
 
 /// How log lines are written.
@@ -103,6 +107,7 @@ pub(crate) struct ServerConfig {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) connection_concurrency: u32,
     pub(crate) connection_rate: u32,
+    pub(crate) rate_limits: RateLimits,
 }
 
 impl ServerConfig {
@@ -142,6 +147,9 @@ impl ServerConfig {
             metrics_listen: source.parsed("metrics_listen", |text| Ok(text.parse()?))?,
             connection_concurrency: source.parsed("connection_concurrency", positive)?.unwrap_or(3),
             connection_rate: source.parsed("connection_rate", positive)?.unwrap_or(5),
+            rate_limits: source
+                .parsed("rate_limits", |text| Ok(text.parse()?))?
+                .unwrap_or_else(RateLimits::usual),
             data_dir,
         })
     }
@@ -330,6 +338,7 @@ mod tests {
             ),
             (ServerArgs::default(), vec![("KMS_ROOT_KEY", "short")], "root_key"),
             (ServerArgs::default(), vec![("KMS_CONNECTION_RATE", "0")], "connection_rate"),
+            (ServerArgs::default(), vec![("KMS_RATE_LIMITS", "read=fast")], "rate_limits"),
             (
                 ServerArgs::default(),
                 vec![("KMS_ROOT_KEY", "a"), ("KMS_ROOT_KEY_FILE", "b")],

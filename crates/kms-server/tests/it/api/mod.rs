@@ -11,6 +11,7 @@ mod openapi;
 mod openrouter;
 mod organizations;
 mod projects;
+mod rate_limits;
 mod secrets;
 mod sessions;
 mod token_auth;
