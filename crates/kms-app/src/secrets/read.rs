@@ -211,8 +211,16 @@ impl App {
         Ok(secret)
     }
 
-    /// The kept versions of a secret, newest first; values only for those who may read them.
-    pub async fn list_secret_versions(&self, actor: &Actor, id: SecretId, offset: u64, limit: u64) -> Result<Vec<SecretVersion>, Error> {
+    /// The kept versions of a secret, newest first. Their values are opened only if they are asked for, and only for those who may read
+    /// them.
+    pub async fn list_secret_versions(
+        &self,
+        actor: &Actor,
+        id: SecretId,
+        offset: u64,
+        limit: u64,
+        values: bool,
+    ) -> Result<Vec<SecretVersion>, Error> {
         let session = self.store().read();
         let unknown = || Error::not_found(format!("no secret with the id {id}"));
         let record = session.find_secret_by_id(id).await?.ok_or_else(unknown)?;
@@ -229,7 +237,7 @@ impl App {
         let environment = session.find_environment_by_id(folder.environment).await?.ok_or_else(unknown)?;
         let resource = Resource::at(&environment.slug, folder.path.as_str()).named(&record.key);
         scope.require(project::SECRETS_DESCRIBE, &resource)?;
-        let values = scope.allows(project::SECRETS_READ_VALUE, &resource);
+        let values = values && scope.allows(project::SECRETS_READ_VALUE, &resource);
         let keys = self.data_keys(&session, KeyScope::Project(record.project)).await?;
         let mut versions = Vec::new();
         for old in session.list_secret_versions(id, offset, limit.min(100)).await? {

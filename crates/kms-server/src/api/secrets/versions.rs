@@ -45,6 +45,7 @@ pub(super) async fn list(
             id("secretId", &secret)?,
             query.offset.unwrap_or(0),
             query.limit.unwrap_or(20),
+            true,
         )
         .await?;
     Ok(Json(SecretVersionsBody {

@@ -14,7 +14,7 @@ use kms_core::permission::{Resource, org};
 use super::identities::{LIST, page};
 use super::{SECTION, below_list};
 use crate::api::extract::{Issues, id};
-use crate::state::ServerState;
+use crate::state::{ServerState, Site};
 use crate::web::error::WebResult;
 use crate::web::form::{Field, Form, Given, Kind};
 use crate::web::frame::Frame;
@@ -318,11 +318,14 @@ struct ClientSecretPage {
     identity: String,
     client_id: String,
     secret: String,
+    /// A login as a command; the secret is left to be filled in, so that it ends in no history of a shell.
+    use_it: String,
 }
 
 pub(in crate::web) async fn create_client_secret(
     State(state): State<ServerState>,
     viewer: Viewer,
+    site: Site,
     Path(text): Path<String>,
     given: Given,
 ) -> WebResult {
@@ -346,6 +349,10 @@ pub(in crate::web) async fn create_client_secret(
             Ok(Page(ClientSecretPage {
                 frame: below_list(frame, &name, &format!("{LIST}/{text}"), "Client Secret"),
                 identity: text,
+                use_it: format!(
+                    "curl -s {} \\\n  -H 'content-type: application/json' \\\n  -d '{{\"clientId\":\"{client_id}\",\"clientSecret\":\"<the client secret>\"}}'",
+                    site.link("/api/v1/auth/universal-auth/login")
+                ),
                 client_id,
                 secret: created.secret.expose().to_owned(),
             })

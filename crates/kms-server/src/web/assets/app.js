@@ -120,11 +120,11 @@
     input.select();
     htmx.trigger(input, "open");
   };
-  one("[data-palette]")?.addEventListener("click", (event) => {
+  all("[data-palette]").forEach((link) => link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     openPalette();
-  });
+  }));
   palette?.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
   palette?.addEventListener("keydown", (event) => {
     const links = all("a", palette);

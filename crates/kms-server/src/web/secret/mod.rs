@@ -139,7 +139,10 @@ async fn page(state: &ServerState, viewer: &Viewer, secret: Secret, again: Optio
         .then(|| edit_form(&secret).or_again(again.as_ref()));
     let delete = (secret.record.rotation.is_none() && scope.allows(project::SECRETS_DELETE, &at))
         .then(|| delete_form(&secret).or_again(again.as_ref()));
-    let versions = state.app.list_secret_versions(&viewer.actor, secret.record.id, 0, 100).await?;
+    let versions = state
+        .app
+        .list_secret_versions(&viewer.actor, secret.record.id, 0, 100, false)
+        .await?;
     Ok(SecretPage {
         frame: frame
             .below(&environment, here.environment_at(here.path.as_str()))

