@@ -329,7 +329,7 @@ fn notice(word: &str) -> Option<&'static str> {
         "rotation-created" => "The rotation is there, and its first key is stored.",
         "rotation-saved" => "The rotation is saved.",
         "rotated" => "Rotated: the new key is what applications read from now on.",
-        "checked" => "Both keys are accepted.",
+        "checked" => "The key that applications read is accepted.",
         "rotation-deleted" => "The rotation is deleted.",
         _ => return None,
     })
