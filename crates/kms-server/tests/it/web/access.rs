@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::browser::{Browser, id_after, set_up};
+use super::browser::{Browser, id_after, invite, set_up};
 use crate::support::{PASSWORD, TestApp, on_each_database, text};
 
 /// What stands in the element that can be copied.
@@ -295,11 +295,7 @@ fn whoever_belongs_to_no_organization_logs_in_to_join_one() {
         let app = TestApp::new().await;
         let mut browser = set_up(&app).await;
         app.add_person("known@example.com").await;
-        let shown = browser
-            .send("/access-control/users", &[("emails", "known@example.com"), ("role", "admin")])
-            .await;
-        let code = copied(&shown.text, "1").split_once('#').unwrap().1.to_owned();
-        app.remember_secret(&code);
+        let code = invite(&app, &mut browser, "known@example.com", "admin").await;
         let mut known = Browser::new(&app);
         let page = known.send("/invitations", &[("token", &code)]).await;
         assert!(

@@ -2,6 +2,8 @@
 
 use axum::http::{Method, StatusCode};
 
+use openrouter_sim::Simulator;
+
 use crate::support::{Caller, PASSWORD, TestApp, TestResponse};
 
 /// A browser: it keeps cookies and follows where it is led.
@@ -96,4 +98,43 @@ pub(super) async fn set_up(app: &TestApp) -> Browser {
 pub(super) fn id_after(text: &str, before: &str) -> String {
     let start = text.find(before).unwrap_or_else(|| panic!("no {before} in {text}")) + before.len();
     text[start..start + 36].to_owned()
+}
+
+/// Invites somebody, and answers the code behind the `#` of their link.
+pub(super) async fn invite(app: &TestApp, browser: &mut Browser, email: &str, role: &str) -> String {
+    let shown = browser.send("/access-control/users", &[("emails", email), ("role", role)]).await;
+    let rest = shown.text.split("/invitations#").nth(1).unwrap_or_else(|| panic!("{}", shown.text));
+    let code = rest.split('<').next().unwrap().to_owned();
+    app.remember_secret(&code);
+    code
+}
+
+/// Connects OpenRouter, and lets a key for prod be rotated every week. Answers the rotation's id.
+pub(super) async fn rotate_weekly(browser: &mut Browser, simulator: &Simulator, project: &str, description: &str) -> String {
+    let fields = [
+        ("name", "openrouter-connection-with-quite-a-long-name"),
+        ("description", description),
+        ("method", "api-key"),
+        ("credentials.apiKey", simulator.management_key()),
+    ];
+    let connections = browser.submit("/app-connections/new/open-router", &fields).await;
+    let connection = id_after(&browser.open(&connections).await.text, "/app-connections/open-router/");
+    let fields = [
+        ("connectionId", connection.as_str()),
+        ("rotationInterval", "7"),
+        ("rotateAt", "00:00"),
+        ("offset", "0"),
+        ("isAutoRotationEnabled", "on"),
+        ("parameters.name", "gateway"),
+        ("parameters.limit", "25.5"),
+        ("parameters.limitReset", "monthly"),
+        ("secretsMapping.apiKey", "OPEN_ROUTER_API_KEY"),
+        ("name", "router-key"),
+        ("description", description),
+        ("step", "4"),
+        ("go", "next"),
+    ];
+    let wizard = format!("/projects/{project}/rotations/new/open-router-api-key?environment=prod&path=%2F");
+    let made = browser.submit(&wizard, &fields).await;
+    id_after(&made, "rotation=")
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::browser::{Browser, id_after, set_up};
+use super::browser::{Browser, id_after, invite, rotate_weekly, set_up};
 use crate::support::{TestApp, on_each_database, simulated_openrouter};
 
 #[test]
@@ -47,19 +47,7 @@ fn things_are_found_by_name_as_far_as_they_may_be_seen() {
         assert_eq!(browser.open("/find?q=%00").await.status, StatusCode::OK);
 
         // Somebody who is no member of the project finds nothing of it.
-        let shown = browser
-            .send("/access-control/users", &[("emails", "eve@example.com"), ("role", "member")])
-            .await;
-        let token = shown
-            .text
-            .split("/invitations#")
-            .nth(1)
-            .unwrap()
-            .split('<')
-            .next()
-            .unwrap()
-            .to_owned();
-        app.remember_secret(&token);
+        let token = invite(&app, &mut browser, "eve@example.com", "member").await;
         let mut eve = Browser::new(&app);
         eve.submit(
             &format!("/invitations/{token}"),
@@ -80,30 +68,7 @@ fn rotations_stand_in_a_calendar_and_activity_and_entries_can_be_taken_away() {
         let mut browser = set_up(&app).await;
         let made = browser.submit("/projects/new", &[("name", "Chat"), ("environments", "on")]).await;
         let project = id_after(&made, "/projects/");
-        let fields = [
-            ("name", "openrouter"),
-            ("method", "api-key"),
-            ("credentials.apiKey", simulator.management_key()),
-        ];
-        let connections = browser.submit("/app-connections/new/open-router", &fields).await;
-        let connection = id_after(&browser.open(&connections).await.text, "/app-connections/open-router/");
-        let fields = [
-            ("connectionId", connection.as_str()),
-            ("rotationInterval", "7"),
-            ("rotateAt", "00:00"),
-            ("offset", "0"),
-            ("isAutoRotationEnabled", "on"),
-            ("parameters.name", "gateway"),
-            ("parameters.limit", "25.5"),
-            ("parameters.limitReset", "monthly"),
-            ("secretsMapping.apiKey", "OPEN_ROUTER_API_KEY"),
-            ("name", "router-key"),
-            ("description", ""),
-            ("step", "4"),
-            ("go", "next"),
-        ];
-        let wizard = format!("/projects/{project}/rotations/new/open-router-api-key?environment=prod&path=%2F");
-        browser.submit(&wizard, &fields).await;
+        let rotation = rotate_weekly(&mut browser, &simulator, &project, "").await;
         let list = browser.open(&format!("/projects/{project}/rotations")).await;
         // The week it is, and four more; a run every seven days.
         assert!(
@@ -112,7 +77,6 @@ fn rotations_stand_in_a_calendar_and_activity_and_entries_can_be_taken_away() {
             list.text
         );
 
-        let rotation = id_after(&list.text, &format!("/projects/{project}/rotations/"));
         let spending = browser.open(&format!("/projects/{project}/rotations/{rotation}/spending")).await;
         for words in ["$0.00 of $25.50", "monthly", "active"] {
             assert!(spending.text.contains(words), "{words}: {}", spending.text);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use axum::http::StatusCode;
 
-use super::browser::{Browser, id_after, set_up};
+use super::browser::{Browser, id_after, invite, rotate_weekly, set_up};
 use crate::support::{TestApp, on_each_database, simulated_openrouter};
 
 /// The start tags of that name, each as its attributes.
@@ -227,14 +227,6 @@ async fn inhabited(text: &str, name: &str) {
         .submit("/projects/new", &[("name", text), ("description", text), ("environments", "on")])
         .await;
     let project = id_after(&made, "/projects/");
-    let fields = [
-        ("name", "openrouter-connection-with-quite-a-long-name"),
-        ("description", text),
-        ("method", "api-key"),
-        ("credentials.apiKey", simulator.management_key()),
-    ];
-    let connections = browser.submit("/app-connections/new/open-router", &fields).await;
-    let connection = id_after(&browser.open(&connections).await.text, "/app-connections/open-router/");
     browser
         .submit(
             &format!("/projects/{project}/folders/prod/new?path=%2F"),
@@ -247,21 +239,7 @@ async fn inhabited(text: &str, name: &str) {
             .submit(&format!("/projects/{project}/secrets/prod/new?path={place}"), &fields)
             .await;
     }
-    let fields = [
-        ("connectionId", connection.as_str()),
-        ("rotationInterval", "7"),
-        ("rotateAt", "00:00"),
-        ("offset", "0"),
-        ("isAutoRotationEnabled", "on"),
-        ("parameters.name", "gateway"),
-        ("secretsMapping.apiKey", "OPEN_ROUTER_API_KEY"),
-        ("name", "router-key"),
-        ("description", text),
-        ("step", "4"),
-        ("go", "next"),
-    ];
-    let wizard = format!("/projects/{project}/rotations/new/open-router-api-key?environment=prod&path=%2F");
-    browser.submit(&wizard, &fields).await;
+    let rotation = rotate_weekly(&mut browser, &simulator, &project, text).await;
     // One that has failed.
     let refusal = openrouter_sim::Action::Status {
         status: 400,
@@ -270,8 +248,6 @@ async fn inhabited(text: &str, name: &str) {
     };
     let rule = openrouter_sim::FaultRule::on("keys.create", refusal);
     simulator.control().add_fault(rule).unwrap();
-    let page = browser.open(&format!("/projects/{project}/rotations")).await;
-    let rotation = id_after(&page.text, &format!("/projects/{project}/rotations/"));
     let failed = browser.send(&format!("/projects/{project}/rotations/{rotation}/rotate"), &[]).await;
     assert!(!failed.status.is_success());
     let made = browser
@@ -290,20 +266,7 @@ async fn inhabited(text: &str, name: &str) {
     app.remember_secret(&client_secret);
     let members = format!("/projects/{project}/access-control/identities");
     browser.submit(&members, &[("identity", &identity), ("role", "viewer")]).await;
-    let shown = browser
-        .send("/access-control/users", &[("emails", "grace@example.com"), ("role", "member")])
-        .await;
-    assert!(faults(&shown.text).is_empty(), "{:#?}", faults(&shown.text));
-    let token = shown
-        .text
-        .split("/invitations#")
-        .nth(1)
-        .unwrap()
-        .split('<')
-        .next()
-        .unwrap()
-        .to_owned();
-    app.remember_secret(&token);
+    let token = invite(&app, &mut browser, "grace@example.com", "member").await;
     let mut newcomer = Browser::new(&app);
     for page in [
         newcomer.open("/invitations").await,
