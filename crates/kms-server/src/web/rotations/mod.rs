@@ -97,7 +97,11 @@ pub(super) async fn live(State(state): State<ServerState>, viewer: Viewer, Path(
     // Ends when the server stops, or when the person may look no longer.
     let news = futures::stream::unfold(subscription, async |mut subscription| {
         subscription.changed().await.ok()?;
-        Some((Ok::<_, Infallible>(Event::default().event("changed").data("")), subscription))
+        // Browsers pass an event on only if it has data.
+        Some((
+            Ok::<_, Infallible>(Event::default().event("changed").data("rotations")),
+            subscription,
+        ))
     });
     Ok(Sse::new(news).keep_alive(KeepAlive::default()).into_response())
 }
