@@ -12,6 +12,7 @@
 )]
 
 mod binary;
+mod browser;
 mod clients;
 mod database;
 mod kills;
