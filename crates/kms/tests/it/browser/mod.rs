@@ -23,6 +23,7 @@ async fn all(theme: Theme) {
     journeys::rotation::live_with(&walk).await;
     journeys::rotation::fail_and_recover(&walk).await;
     journeys::secrets::keep(&walk).await;
+    journeys::find_by_name(&walk).await;
     journeys::rotation::delete(&walk).await;
     journeys::read_audit_logs(&walk).await;
     journeys::people::invite(&walk).await;

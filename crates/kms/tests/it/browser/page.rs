@@ -86,6 +86,12 @@ impl<'a> Page<'a> {
         self.with("button", button, click).await;
     }
 
+    /// Presses keys where the focus is.
+    pub(super) async fn press_keys(&self, keys: &str) {
+        let element = self.driver.active_element().await.unwrap();
+        element.send_keys(keys).await.unwrap();
+    }
+
     /// Follows a link.
     pub(super) async fn follow(&self, link: &str) {
         self.with("link", link, click).await;

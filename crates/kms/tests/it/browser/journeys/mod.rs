@@ -5,6 +5,8 @@ pub(super) mod people;
 pub(super) mod rotation;
 pub(super) mod secrets;
 
+use thirtyfour::Key;
+
 use super::page::wait_for;
 use super::walk::Walk;
 
@@ -77,6 +79,23 @@ pub(super) async fn add_project(walk: &Walk) {
     }
     page.within("Project").follow("Secrets").await;
     page.see_heading("No secret here yet").await;
+}
+
+/// Finds a secret from anywhere: the command palette goes to it by what is typed and the first that is found.
+pub(super) async fn find_by_name(walk: &Walk) {
+    let page = walk.page();
+    page.follow("Hanzo KMS, all projects").await;
+    page.see_heading("Projects").await;
+    page.press_keys(&format!("{}k", Key::Control.value())).await;
+    page.see("Pages").await;
+    page.fill("Find by name", "database").await;
+    page.see("Chat · Development").await;
+    walk.look_at("palette").await;
+    page.press_keys(&Key::Down.value().to_string()).await;
+    page.press_keys(&Key::Enter.value().to_string()).await;
+    page.see_heading("DATABASE_URL").await;
+    page.follow("Hanzo KMS, all projects").await;
+    page.follow("Chat").await;
 }
 
 /// What was done is in the audit logs of the project and of the organization.

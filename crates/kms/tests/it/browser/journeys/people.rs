@@ -26,8 +26,8 @@ pub(in crate::browser) async fn invite(walk: &Walk) {
     page.see_heading("Send each person their link").await;
     walk.inspect("invited").await;
     let text = page.within(GUEST).text().await.unwrap();
-    let link = text.split(' ').find(|word| word.contains("/invitations/")).unwrap().to_owned();
-    walk.remember_secret(link.split_once("/invitations/").unwrap().1);
+    let link = text.split(' ').find(|word| word.contains("/invitations#")).unwrap().to_owned();
+    walk.remember_secret(link.split_once("/invitations#").unwrap().1);
     page.follow("Done").await;
     page.within("Invitations").see(GUEST).await;
     walk.inspect("users-invited").await;
