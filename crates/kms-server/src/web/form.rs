@@ -63,6 +63,12 @@ impl Given {
         number
     }
 
+    /// A whole number that has to be given; an issue, and none, if it is not.
+    pub(super) fn required_number<T: std::str::FromStr>(&self, issues: &mut Issues, name: &str) -> Option<T> {
+        issues.check(self.optional(name).is_some(), name, "too_small", "must not be empty");
+        self.number(issues, name)
+    }
+
     /// First and last name out of one field: "Ada Lovelace" is a first and a last name; more words belong to the last.
     pub(super) fn person_name(&self, issues: &mut Issues, name: &str) -> (Option<String>, Option<String>) {
         let text = self.optional(name).unwrap_or_default();

@@ -248,16 +248,16 @@ pub(in crate::web) async fn save(State(state): State<ServerState>, viewer: Viewe
         let mut issues = Issues::new();
         let changes = UniversalAuthChanges {
             limits: LimitChanges {
-                ttl: given.number(&mut issues, "accessTokenTTL"),
-                max_ttl: given.number(&mut issues, "accessTokenMaxTTL"),
-                uses_limit: given.number(&mut issues, "accessTokenNumUsesLimit"),
+                ttl: given.required_number(&mut issues, "accessTokenTTL"),
+                max_ttl: given.required_number(&mut issues, "accessTokenMaxTTL"),
+                uses_limit: given.required_number(&mut issues, "accessTokenNumUsesLimit"),
                 period: None,
                 trusted: Some(networks(&given, &mut issues, "accessTokenTrustedIps")),
             },
             login_trusted: Some(networks(&given, &mut issues, "clientSecretTrustedIps")),
             lockout_enabled: Some(given.ticked("lockoutEnabled")),
-            lockout_threshold: given.number(&mut issues, "lockoutThreshold"),
-            lockout_seconds: given.number(&mut issues, "lockoutDurationSeconds"),
+            lockout_threshold: given.required_number(&mut issues, "lockoutThreshold"),
+            lockout_seconds: given.required_number(&mut issues, "lockoutDurationSeconds"),
             lockout_reset_seconds: None,
         };
         issues.finish()?;
@@ -334,8 +334,8 @@ pub(in crate::web) async fn create_client_secret(
         let mut issues = Issues::new();
         let new = NewClientSecret {
             description: issues.note("description", given.optional("description"), 255).unwrap_or_default(),
-            uses_limit: given.number(&mut issues, "numUsesLimit").unwrap_or(0),
-            ttl: given.number(&mut issues, "ttl").unwrap_or(0),
+            uses_limit: given.required_number(&mut issues, "numUsesLimit").unwrap_or(0),
+            ttl: given.required_number(&mut issues, "ttl").unwrap_or(0),
         };
         issues.finish()?;
         state.app.create_client_secret(&viewer.actor, identity, new).await

@@ -21,8 +21,8 @@ const AT_ONCE: u64 = 1000;
 async fn export(state: ServerState, viewer: Viewer, project: Option<ProjectId>, wanted: &Wanted) -> Result<Response, Error> {
     let now = state.app.now();
     let filter = AuditFilter {
-        // What happens meanwhile would push entries over the border between two parts.
-        until: Some(now),
+        // What happens later would push entries over the border between two parts.
+        until: Some(now + std::time::Duration::from_millis(1)),
         limit: AT_ONCE,
         ..Asked::read(wanted).filter(now, project)
     };

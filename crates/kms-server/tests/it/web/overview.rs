@@ -49,11 +49,13 @@ fn things_are_found_by_name_as_far_as_they_may_be_seen() {
         // Somebody who is no member of the project finds nothing of it.
         let token = invite(&app, &mut browser, "eve@example.com", "member").await;
         let mut eve = Browser::new(&app);
-        eve.submit(
-            &format!("/invitations/{token}"),
-            &[("name", "Eve"), ("password", crate::support::PASSWORD)],
-        )
-        .await;
+        let join = [
+            ("token", token.as_str()),
+            ("step", "join"),
+            ("name", "Eve"),
+            ("password", crate::support::PASSWORD),
+        ];
+        eve.submit("/invitations", &join).await;
         let found = eve.open("/find?q=s").await;
         assert!(!found.text.contains("STRIPE") && !found.text.contains("Chat"), "{}", found.text);
     });
