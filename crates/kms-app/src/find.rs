@@ -1,6 +1,7 @@
 //! Finding things by name, wherever the actor may see them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use kms_core::ids::{FolderId, ProjectId, SecretId};
 use kms_core::names::SecretPath;
@@ -65,13 +66,15 @@ impl App {
             let Some(project) = own.iter().find(|project| project.record.id == place.project) else {
                 continue;
             };
-            if !scopes.contains_key(&place.project) {
-                scopes.insert(place.project, project_scope(&session, actor, place.project, self.now()).await?);
-            }
-            if !folders.contains_key(&place.folder) {
-                folders.insert(place.folder, session.find_folder_by_id(place.project, place.folder).await?);
-            }
-            let (Some(scope), Some(Some(folder))) = (scopes.get(&place.project), folders.get(&place.folder)) else {
+            let scope = match scopes.entry(place.project) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place_for_it) => place_for_it.insert(project_scope(&session, actor, place.project, self.now()).await?),
+            };
+            let folder = match folders.entry(place.folder) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place_for_it) => place_for_it.insert(session.find_folder_by_id(place.project, place.folder).await?),
+            };
+            let Some(folder) = folder else {
                 continue;
             };
             let Some(environment) = project.environments.iter().find(|one| one.id == folder.environment) else {

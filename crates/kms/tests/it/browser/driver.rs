@@ -28,7 +28,10 @@ impl Process {
         let child = command.stdin(Stdio::null()).stdout(file).stderr(Stdio::null()).spawn();
         let mut process = Self(child.unwrap_or_else(|error| {
             let path = command.get_program();
-            panic!("{what} cannot be started as {path:?}: {error}. scripts/test installs what the tests need.")
+            panic!(
+                "{what} cannot be started as {}: {error}. scripts/test installs what the tests need.",
+                path.display()
+            )
         }));
         let begun = Instant::now();
         loop {
