@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -69,9 +69,6 @@ pub(crate) async fn around(State(state): State<ServerState>, mut request: Reques
         Ok(_standing) => next.run(request).await,
         Err(refused) => too_many(&request, &id, refused.retry_after),
     };
-    if let Some(standing) = standing {
-        standing.tell(response.headers_mut());
-    }
 
     let route = response
         .extensions()
@@ -79,13 +76,14 @@ pub(crate) async fn around(State(state): State<ServerState>, mut request: Reques
         .map_or_else(|| "none".to_owned(), |route| route.0.clone());
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         log_problem(&problem, &id, &route, &method);
-        let headers = std::mem::take(response.headers_mut());
+        let retry_after = response.headers_mut().remove(header::RETRY_AFTER);
         response = problem_response(&problem, &id.0);
-        for kept in KEPT {
-            if let Some(value) = headers.get(kept) {
-                response.headers_mut().insert(HeaderName::from_static(kept), value.clone());
-            }
+        if let Some(retry_after) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after);
         }
+    }
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
     }
     if is_api && method == Method::GET && response.status() == StatusCode::OK {
         response = with_etag(response, wanted.as_ref()).await;
@@ -101,9 +99,6 @@ pub(crate) async fn around(State(state): State<ServerState>, mut request: Reques
     tracing::debug!(request_id = %id.0, %method, route, status, "api.request.answered");
     response
 }
-
-/// Headers of a refusal that the error object does not hold.
-const KEPT: [&str; 4] = ["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
 
 /// The answer to a client that has used up its limit.
 fn too_many(request: &Request, id: &RequestId, retry_after: std::time::Duration) -> Response {

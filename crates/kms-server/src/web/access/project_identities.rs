@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use kms_app::Error;
 use kms_app::identities::IdentityFilter;
 use kms_app::memberships::Page as Part;
-use kms_core::permission::{ProjectRole, Resource, project};
+use kms_core::permission::{ProjectRole, Resource, org, project};
 use serde::Deserialize;
 
 use super::project_people::{given_role, lasting};
@@ -165,6 +165,8 @@ struct ProjectIdentityPage {
     since: At,
     edit: Option<Form>,
     remove: Option<Form>,
+    /// Whether the viewer sees the identity in the organization too.
+    seen_in_org: bool,
 }
 
 fn role_form(project: &str, identity: &str, roles: Field) -> Form {
@@ -197,7 +199,9 @@ async fn identity_page(
         ..Resource::ANY
     };
     let may = |permission| covered && scope.allows(permission, &resource);
+    let in_org = state.app.org_access(&viewer.actor).await?;
     Ok(ProjectIdentityPage {
+        seen_in_org: in_org.allows(org::IDENTITY_READ, &Resource::ANY),
         frame: below_list(frame, "Machine Identities", &list_of(text), &found.record.identity.name),
         id: identity.to_owned(),
         roles: shown_roles(&member.roles),

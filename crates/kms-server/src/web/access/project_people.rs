@@ -7,7 +7,7 @@ use kms_app::Error;
 use kms_app::memberships::RoleGrant;
 use kms_app::people::PersonSelector;
 use kms_core::names::Email;
-use kms_core::permission::{ProjectRole, Resource, project};
+use kms_core::permission::{ProjectRole, Resource, org, project};
 
 use super::people::PersonPage;
 use super::{RoleShown, SECTION, USERS, below_list, first_role, person_name, project_roles, project_tabs, role_label, shown_roles};
@@ -39,6 +39,8 @@ pub(in crate::web) struct ProjectPeoplePage {
     add: Option<Form>,
     /// Everybody of the organization is here already.
     all_here: bool,
+    /// Whether the viewer may invite people into the organization.
+    may_invite: bool,
 }
 
 fn list_of(project: &str) -> String {
@@ -55,11 +57,12 @@ async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Option<Fo
     let people = state.app.list_project_people(&viewer.actor, project.record.id).await?;
     let may_add = scope.allows(project::MEMBER_CREATE, &Resource::ANY);
     // Who may not see the organization's people can add nobody here; the API takes addresses.
-    let all = if may_add {
-        state.app.list_org_people(&viewer.actor, viewer.actor.org()).await
-    } else {
-        Ok(Vec::new())
+    let all = match state.app.list_org_people(&viewer.actor, viewer.actor.org()).await {
+        Ok(all) if may_add => Some(all),
+        Ok(_) | Err(Error::PermissionDenied { .. }) => None,
+        Err(other) => return Err(other),
     };
+    let sees_all = all.is_some();
     let others: Vec<(String, String)> = all
         .unwrap_or_default()
         .into_iter()
@@ -74,6 +77,7 @@ async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Option<Fo
             (person.user.email, label)
         })
         .collect();
+    let in_org = state.app.org_access(&viewer.actor).await?;
     let list = list_of(text);
     let rows = people.into_iter().map(|person| Row {
         href: format!("{list}/{}", person.member.id),
@@ -88,9 +92,9 @@ async fn page(state: &ServerState, viewer: &Viewer, text: &str, again: Option<Fo
         tabs: project_tabs(&scope, text, USERS),
         rows: rows.collect(),
         may_edit: scope.allows(project::MEMBER_EDIT, &Resource::ANY),
-        all_here: may_add && others.is_empty(),
-        add: (may_add && !others.is_empty())
-            .then(|| add_form(text, others, project_roles(&scope, ProjectRole::Member)).or_again(again.as_ref())),
+        all_here: sees_all && others.is_empty(),
+        may_invite: in_org.allows(org::MEMBER_CREATE, &Resource::ANY),
+        add: (!others.is_empty()).then(|| add_form(text, others, project_roles(&scope, ProjectRole::Member)).or_again(again.as_ref())),
     })
 }
 
