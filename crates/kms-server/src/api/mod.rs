@@ -19,7 +19,7 @@ mod universal_auth;
 mod users;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -72,10 +72,9 @@ pub(crate) fn router(state: ServerState) -> Router {
         .with_state(state)
 }
 
-async fn unknown_route(request: Request) -> Response {
+async fn unknown_route(State(state): State<ServerState>, request: Request) -> Response {
     if crate::web::wants_page(&request) {
-        let id = request.extensions().get::<middleware::RequestId>();
-        return crate::web::nothing_here(id.map_or("", |id| id.0.as_str()));
+        return crate::web::nothing_here(&state, request);
     }
     Problem::new(StatusCode::NOT_FOUND, "NotFound", "there is no such route").into_response()
 }

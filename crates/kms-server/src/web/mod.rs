@@ -40,6 +40,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::csrf::CsrfLayer;
 
+use crate::middleware::RequestId;
 use crate::state::ServerState;
 
 /// All screens.
@@ -221,11 +222,13 @@ pub(crate) fn too_many(request_id: &str, retry_after: std::time::Duration) -> Re
 }
 
 /// The page for an address that leads nowhere.
-pub(crate) fn nothing_here(request_id: &str) -> Response {
+pub(crate) fn nothing_here(state: &ServerState, request: Request) -> Response {
+    let (parts, _body) = request.into_parts();
+    let request_id = parts.extensions.get::<RequestId>().map_or("", |id| id.0.as_str());
     error::Unshown::new(
         StatusCode::NOT_FOUND,
         "The address leads nowhere. It may have been mistyped, or what stood here was deleted.",
     )
-    .show(frame::Look::default(), false, request_id)
+    .show(session::look(&parts, &state.settings), false, request_id)
     .into_response()
 }

@@ -148,13 +148,19 @@ impl FromRequestParts<ServerState> for Viewer {
 
 const PART: HeaderName = HeaderName::from_static("hx-request");
 
+/// How pages look to whoever asks.
+pub(super) fn look(parts: &Parts, settings: &HttpSettings) -> Look {
+    let chosen = Cookies::of(parts, settings).read(&parts.headers, THEME);
+    Look {
+        theme: Theme::from_word(chosen.unwrap_or_default()),
+    }
+}
+
 /// Goes around every screen: finds out who looks, renews sessions, shows errors.
 pub(super) async fn around(State(state): State<ServerState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let cookies = Cookies::of(&parts, &state.settings);
-    let look = Look {
-        theme: Theme::from_word(cookies.read(&parts.headers, THEME).unwrap_or_default()),
-    };
+    let look = look(&parts, &state.settings);
     let part = parts.headers.contains_key(PART);
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let came_from = origin(&parts);
