@@ -13,7 +13,7 @@ const says = (element, words) => clean(element.innerText) === words || named(ele
 // A place: a landmark or region by its name, a row by its heading.
 const places = () => {
   const rows = [...document.querySelectorAll("tr")].filter((row) => clean(row.querySelector("th[scope=row]")?.innerText).split(" ").includes(place));
-  const regions = [...document.querySelectorAll("nav, section, form, [role=region]")].filter((region) => named(region) === place);
+  const regions = [...document.querySelectorAll("nav, section, form, dialog, [role=region]")].filter((region) => named(region) === place);
   const found = [...rows, ...regions].filter(visible);
   // A region may lie in a section of the same name.
   return found.filter((one) => !found.some((other) => other !== one && other.contains(one)));

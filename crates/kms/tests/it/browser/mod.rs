@@ -11,6 +11,7 @@ mod page;
 mod plain;
 mod walk;
 
+use crate::binary::Setup;
 use walk::{Theme, Walk};
 
 /// Every journey, one after the other, in one theme.
@@ -40,4 +41,13 @@ async fn the_journeys_in_light_colours() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_journeys_in_dark_colours() {
     all(Theme::Dark).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_components_in_both_colours() {
+    for theme in [Theme::Light, Theme::Dark] {
+        let walk = Walk::start_with(theme, Setup::default().with("KMS_ROTATION_DEV_MODE", "true")).await;
+        journeys::see_components(&walk).await;
+        walk.finish();
+    }
 }

@@ -64,10 +64,15 @@ pub(super) struct Walk {
 impl Walk {
     /// A server without data, a simulated OpenRouter, and a browser on a system of this theme.
     pub(super) async fn start(theme: Theme) -> Self {
+        Self::start_with(theme, Setup::default()).await
+    }
+
+    /// The same with further settings of the server.
+    pub(super) async fn start_with(theme: Theme, setup: Setup) -> Self {
         let axe = Axe::load();
         let folder = tempfile::tempdir().unwrap();
         let openrouter = OpenRouter::start(folder.path());
-        let setup = Setup::default()
+        let setup = setup
             .with("KMS_OPENROUTER_BASE_URL", &openrouter.base_url)
             .with("KMS_CONNECTION_RATE", "1000");
         let server = Server::start(folder.path(), &setup);

@@ -9,6 +9,7 @@ use thirtyfour::Key;
 
 use super::page::wait_for;
 use super::walk::Walk;
+use crate::binary::Api;
 
 pub(super) const EMAIL: &str = "ada@example.com";
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -94,8 +95,23 @@ pub(super) async fn find_by_name(walk: &Walk) {
     page.press_keys(&Key::Down.value().to_string()).await;
     page.press_keys(&Key::Enter.value().to_string()).await;
     page.see_heading("DATABASE_URL").await;
+    walk.open("/find?q=chat").await;
+    page.see_heading("Find").await;
+    walk.inspect("find").await;
     page.follow("Hanzo KMS, all projects").await;
     page.follow("Chat").await;
+}
+
+/// Every component on one page, which is there in development alone.
+pub(super) async fn see_components(walk: &Walk) {
+    Api::new(&walk.server.base).bootstrap().await;
+    walk.remember_secret(PASSWORD);
+    walk.open("/").await;
+    log_in(walk, "admin@example.com").await;
+    choose_colours(walk).await;
+    walk.open("/_components").await;
+    walk.page().see_heading("Components").await;
+    walk.inspect("components").await;
 }
 
 /// What was done is in the audit logs of the project and of the organization.
@@ -144,7 +160,7 @@ pub(super) async fn leave_and_come_back(walk: &Walk) {
     walk.was_refused(422).await;
     assert_eq!(page.value("E-mail address").await, EMAIL);
     walk.inspect("login-refused").await;
-    log_in(walk).await;
+    log_in(walk, EMAIL).await;
 }
 
 async fn log_out(walk: &Walk) {
@@ -154,9 +170,9 @@ async fn log_out(walk: &Walk) {
     page.see_heading("Log in").await;
 }
 
-async fn log_in(walk: &Walk) {
+async fn log_in(walk: &Walk, email: &str) {
     let page = walk.page();
-    page.fill("E-mail address", EMAIL).await;
+    page.fill("E-mail address", email).await;
     page.fill("Password", PASSWORD).await;
     page.press("Log in").await;
     page.see_heading("Projects").await;

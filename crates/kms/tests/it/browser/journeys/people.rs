@@ -42,7 +42,7 @@ pub(in crate::browser) async fn invite(walk: &Walk) {
     page.see("Welcome to the organization.").await;
     walk.inspect("projects-of-a-guest").await;
     log_out(walk).await;
-    log_in(walk).await;
+    log_in(walk, EMAIL).await;
     page.within("Organization").follow("Access Control").await;
     page.follow("Bob Example").await;
     page.see_heading("Bob Example").await;

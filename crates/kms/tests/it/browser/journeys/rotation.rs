@@ -118,6 +118,7 @@ pub(in crate::browser) async fn live_with(walk: &Walk) {
     page.see("Rotated: the new key is what applications read from now on.").await;
     page.within("Keys").see("Valid until the next rotation").await;
     page.within("History").see("by hand").await;
+    page.within("Spending").see("Limit reset").await;
     walk.inspect("rotation").await;
     page.press("Check Credentials").await;
     page.see("The key that applications read is accepted.").await;
