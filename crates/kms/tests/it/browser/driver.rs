@@ -114,6 +114,7 @@ impl Chromium {
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
             "--lang=en-US",
+            "--window-size=1440,900",
             // Nobody is asked whether a password of a test is worth changing.
             "--disable-features=PasswordLeakDetection,PasswordManagerOnboarding",
             &format!("--user-data-dir={data}"),

@@ -228,6 +228,8 @@ impl Walk {
     }
 
     async fn picture(&self, name: &str, width: u32) {
+        // What stays at the top of the window would stand in the middle of the picture.
+        self.script("scrollTo(0, 0)").await;
         let sizes = self.chromium.command("Page.getLayoutMetrics", json!({})).await;
         let height = sizes["cssContentSize"]["height"].as_f64().unwrap();
         let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
