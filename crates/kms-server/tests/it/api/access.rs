@@ -105,15 +105,20 @@ impl World {
             "/identityMembership/id",
         );
 
-        let there = app.add_person("there@example.com").await;
+        let user = app.add_person("there@example.com").await;
         let org_id = admin.org_id.parse().unwrap();
-        app.join(Principal::User(there), org_id, OrgRole::NoAccess).await;
-        app.join_project(Principal::User(there), &project, ProjectRole::Viewer).await;
-        let people = format!("/api/v1/projects/{project}/user/{there}/membership");
+        app.join(Principal::User(user), org_id, OrgRole::NoAccess).await;
+        app.join_project(Principal::User(user), &project, ProjectRole::Viewer).await;
+        let people = format!("/api/v1/projects/{project}/user/{user}/membership");
         let person_membership = text(&admin.get(&people).await.ok(), "/membership/id");
         let members = format!("/api/v2/organizations/{}/memberships", admin.org_id);
         let members = admin.get(&members).await.ok();
-        let org_membership = text(&members, "/users/1/id");
+        let there = members["users"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["inviteEmail"] == "there@example.com");
+        let org_membership = text(there.unwrap(), "/id");
         let invite = json!({ "inviteeEmails": ["invited@example.com"], "organizationId": admin.org_id });
         admin.post("/api/v1/invite-org/signup", invite).await.ok();
         let invitation = text(&admin.get("/api/v1/invite-org").await.ok(), "/invitations/0/id");
@@ -151,7 +156,7 @@ impl World {
             ("clientSecretId", text(&client_secret, "/clientSecretData/id")),
             ("membershipId", membership),
             ("organizationId", admin.org_id.clone()),
-            ("userId", there.to_string()),
+            ("userId", user.to_string()),
             ("invitationId", invitation),
             ("membership of a person in the project", person_membership),
             ("membership of a person in the organization", org_membership),

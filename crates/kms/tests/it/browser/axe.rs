@@ -28,9 +28,9 @@ impl Axe {
         let driver = &chromium.driver;
         // Once a page; what is left from the page before is gone.
         let there = driver.execute("return typeof axe === 'object'", Vec::new()).await.unwrap();
-        if there.json() != &Value::Bool(true) {
+        if there != Value::Bool(true) {
             driver.execute(self.0.as_str(), Vec::new()).await.unwrap();
         }
-        driver.execute_async(RUN, Vec::new()).await.unwrap().convert().unwrap()
+        serde_json::from_value(driver.execute_async(RUN).await.unwrap()).unwrap()
     }
 }

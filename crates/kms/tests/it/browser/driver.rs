@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver};
 
+use super::webdriver::WebDriver;
 use crate::binary::{Setup, program};
 
 /// How long a program may take to begin, and a page to answer.
@@ -105,8 +105,7 @@ impl Chromium {
             rest.split_once('.')?.0.parse::<u16>().ok()
         });
         let data = profile.path().join("profile").display().to_string();
-        let mut wanted = DesiredCapabilities::chrome();
-        for argument in [
+        let arguments = [
             "--headless=new",
             // Containers and root have no sandbox; the pages are the program's own.
             "--no-sandbox",
@@ -118,24 +117,17 @@ impl Chromium {
             // Nobody is asked whether a password of a test is worth changing.
             "--disable-features=PasswordLeakDetection,PasswordManagerOnboarding",
             &format!("--user-data-dir={data}"),
-        ] {
-            wanted.add_arg(argument).unwrap();
-        }
-        let setting = if scripts { 1 } else { 2 };
+        ];
         let settings = json!({
-            "profile.managed_default_content_settings.javascript": setting,
+            "profile.managed_default_content_settings.javascript": if scripts { 1 } else { 2 },
             "credentials_enable_service": false,
         });
-        wanted.add_experimental_option("prefs", settings).unwrap();
-        wanted.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(60))
-            .build()
-            .unwrap();
-        let driver = WebDriver::builder(format!("http://127.0.0.1:{port}"), wanted)
-            .client(client)
-            .connect()
+        let capabilities = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": { "args": arguments, "prefs": settings },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
+        let driver = WebDriver::connect(port, capabilities)
             .await
             .unwrap_or_else(|error| panic!("Chromium cannot be started through chromedriver: {error}"));
         Self {
@@ -147,7 +139,7 @@ impl Chromium {
 
     /// A command of Chromium's own, beside WebDriver.
     pub(super) async fn command(&self, name: &str, parameters: Value) -> Value {
-        let answer = self.driver.cdp().send_raw(name, parameters).await;
+        let answer = self.driver.command(name, parameters).await;
         answer.unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 }

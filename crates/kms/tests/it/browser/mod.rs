@@ -10,6 +10,7 @@ mod journeys;
 mod page;
 mod plain;
 mod walk;
+mod webdriver;
 
 use crate::binary::Setup;
 use walk::{Theme, Walk};

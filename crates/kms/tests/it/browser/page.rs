@@ -4,10 +4,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use thirtyfour::error::WebDriverError;
-use thirtyfour::{WebDriver, WebElement};
 
 use super::driver::PATIENCE;
+use super::webdriver::{Element, WebDriver, WebDriverError};
 
 const FIND: &str = include_str!("find.js");
 
@@ -26,16 +25,6 @@ pub(super) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Resul
 fn why(error: WebDriverError) -> String {
     // The first lines say it; what follows are addresses in Chromium's code.
     error.to_string().lines().take(3).collect::<Vec<_>>().join(" ")
-}
-
-/// Clicks where a person would: what stands under the bar at the top is scrolled out of there first.
-async fn click(element: &WebElement) -> Result<(), WebDriverError> {
-    let arguments = vec![element.to_json()?];
-    element
-        .handle()
-        .execute("arguments[0].scrollIntoView({ block: 'center' })", arguments)
-        .await?;
-    element.click().await
 }
 
 /// A page, or a place in it.
@@ -58,21 +47,20 @@ impl<'a> Page<'a> {
     }
 
     async fn script(&self, script: &str, arguments: Vec<Value>) -> Result<Value, String> {
-        let answer = self.driver.execute(script, arguments).await.map_err(why)?;
-        Ok(answer.json().clone())
+        self.driver.execute(script, arguments).await.map_err(why)
     }
 
-    async fn find(&self, kind: &str, words: &str) -> Result<WebElement, String> {
+    async fn find(&self, kind: &str, words: &str) -> Result<Element<'a>, String> {
         let arguments = vec![json!(kind), json!(words), json!(self.place)];
         let answer = self.driver.execute(FIND, arguments).await.map_err(why)?;
-        match answer.json().as_str() {
+        match answer.as_str() {
             Some(problem) => Err(problem.to_owned()),
-            None => answer.element().map_err(why),
+            None => self.driver.element(&answer).map_err(why),
         }
     }
 
     /// Finds something and does something with it, until that works: a page may be on its way, or a part of it be replaced.
-    async fn with<T>(&self, kind: &str, words: &str, act: impl AsyncFn(&WebElement) -> Result<T, WebDriverError>) -> T {
+    async fn with<T>(&self, kind: &str, words: &str, act: impl AsyncFn(&Element<'a>) -> Result<T, WebDriverError>) -> T {
         let place = self.place.as_deref().map(|place| format!(" in {place}")).unwrap_or_default();
         wait_for(&format!("the {kind} \"{words}\"{place}"), async || {
             let element = self.find(kind, words).await?;
@@ -83,10 +71,11 @@ impl<'a> Page<'a> {
 
     /// Presses a button, or what opens a menu.
     pub(super) async fn press(&self, button: &str) {
-        self.with("button", button, click).await;
+        self.with("button", button, Element::click).await;
     }
 
-    /// Presses keys where the focus is.
+    /// Presses keys where the focus is. Keys without a character have the protocol's numbers (section 17.4.2): U+E009 is Control, U+E015
+    /// the arrow down, U+E007 Enter.
     pub(super) async fn press_keys(&self, keys: &str) {
         let element = self.driver.active_element().await.unwrap();
         element.send_keys(keys).await.unwrap();
@@ -94,7 +83,7 @@ impl<'a> Page<'a> {
 
     /// Follows a link.
     pub(super) async fn follow(&self, link: &str) {
-        self.with("link", link, click).await;
+        self.with("link", link, Element::click).await;
     }
 
     /// Types into the field with this label, in place of what is there.
@@ -112,7 +101,7 @@ impl<'a> Page<'a> {
             if element.is_selected().await? == wanted {
                 return Ok(());
             }
-            click(element).await
+            element.click().await
         })
         .await;
         assert_eq!(self.is_ticked(label).await, wanted, "{label}");
@@ -120,21 +109,14 @@ impl<'a> Page<'a> {
 
     /// Chooses what a list offers by these words.
     pub(super) async fn choose(&self, label: &str, option: &str) {
-        self.with("field", label, async |element| {
-            element
-                .find(thirtyfour::By::XPath(format!("option[normalize-space()='{option}']")))
-                .await?
-                .click()
-                .await
-        })
-        .await;
+        self.with("field", label, async |element| element.choose(option).await).await;
     }
 
     /// What is typed into a field, or the words that are chosen in a list.
     pub(super) async fn value(&self, label: &str) -> String {
         let element = self.with("field", label, async |element| Ok(element.clone())).await;
         let script = "const field = arguments[0]; return field.selectedOptions?.[0].innerText ?? field.value";
-        let value = self.script(script, vec![element.to_json().unwrap()]).await.unwrap();
+        let value = self.script(script, vec![element.argument()]).await.unwrap();
         value.as_str().unwrap().to_owned()
     }
 
@@ -147,7 +129,7 @@ impl<'a> Page<'a> {
         let element = self.find("field", label).await?;
         let script = "return (arguments[0].getAttribute('aria-describedby') ?? '').split(' ').filter(Boolean)
             .map((id) => document.getElementById(id)?.innerText ?? '').join(' ')";
-        let said = self.script(script, vec![element.to_json().map_err(why)?]).await?;
+        let said = self.script(script, vec![element.argument()]).await?;
         Ok(said.as_str().unwrap_or_default().to_owned())
     }
 
@@ -167,9 +149,7 @@ impl<'a> Page<'a> {
     /// What can be read.
     pub(super) async fn text(&self) -> Result<String, String> {
         let place = self.find("place", "").await?;
-        let text = self
-            .script("return arguments[0].innerText", vec![place.to_json().map_err(why)?])
-            .await?;
+        let text = self.script("return arguments[0].innerText", vec![place.argument()]).await?;
         Ok(text.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "))
     }
 

@@ -101,7 +101,7 @@ impl Walk {
 
     /// Opens an address, as from a bookmark.
     pub(super) async fn open(&self, path: &str) {
-        self.chromium.driver.goto(format!("{}{path}", self.server.base)).await.unwrap();
+        self.chromium.driver.goto(&format!("{}{path}", self.server.base)).await.unwrap();
     }
 
     /// Loads the page again.
@@ -129,7 +129,8 @@ impl Walk {
     pub(super) async fn colours(&self) -> Result<String, String> {
         let script = "return getComputedStyle(document.documentElement).colorScheme";
         let answer = self.chromium.driver.execute(script, Vec::new()).await;
-        answer.and_then(|colours| colours.convert()).map_err(|error| error.to_string())
+        let colours = answer.map_err(|error| error.to_string())?;
+        Ok(colours.as_str().unwrap_or_default().to_owned())
     }
 
     async fn resize(&self, (width, height): (u32, u32)) {
@@ -139,7 +140,7 @@ impl Walk {
     }
 
     async fn script(&self, script: &str) -> Value {
-        self.chromium.driver.execute(script, Vec::new()).await.unwrap().json().clone()
+        self.chromium.driver.execute(script, Vec::new()).await.unwrap()
     }
 
     /// Looks at the page that is shown, which holds no secret: see [`Self::look_at`].
@@ -245,10 +246,11 @@ impl Walk {
 
     /// Errors in the browser's console since it was last asked.
     async fn console_errors(&self) -> Vec<String> {
-        let log = self.chromium.driver.browser_log().await.unwrap();
-        log.into_iter()
-            .filter(|entry| entry.level == "SEVERE")
-            .map(|entry| entry.message)
+        let entries = self.chromium.driver.console().await.unwrap();
+        entries
+            .into_iter()
+            .filter(|(level, _)| level == "SEVERE")
+            .map(|(_, message)| message)
             .collect()
     }
 

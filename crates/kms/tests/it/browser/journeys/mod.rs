@@ -5,8 +5,6 @@ pub(super) mod people;
 pub(super) mod rotation;
 pub(super) mod secrets;
 
-use thirtyfour::Key;
-
 use super::page::wait_for;
 use super::walk::Walk;
 use crate::binary::Api;
@@ -87,13 +85,13 @@ pub(super) async fn find_by_name(walk: &Walk) {
     let page = walk.page();
     page.follow("Hanzo KMS, all projects").await;
     page.see_heading("Projects").await;
-    page.press_keys(&format!("{}k", Key::Control.value())).await;
+    page.press_keys("\u{e009}k").await;
     page.see("Pages").await;
     page.fill("Find by name", "database").await;
     page.see("Chat · Development").await;
     walk.look_at("palette").await;
-    page.press_keys(&Key::Down.value().to_string()).await;
-    page.press_keys(&Key::Enter.value().to_string()).await;
+    page.press_keys("\u{e015}").await;
+    page.press_keys("\u{e007}").await;
     page.see_heading("DATABASE_URL").await;
     walk.open("/find?q=chat").await;
     page.see_heading("Find").await;
